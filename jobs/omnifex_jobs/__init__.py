@@ -1,0 +1,43 @@
+"""Jobs: their states, their database, their queue and the files they make. Never imports torch."""
+
+from omnifex_jobs.artifacts import ArtifactStore, StoredFile
+from omnifex_jobs.database import open_database, reading, sqlite_advice
+from omnifex_jobs.errors import JobsError
+from omnifex_jobs.migrate import migrate
+from omnifex_jobs.queue import JobQueue
+from omnifex_jobs.recipe import Recipe
+from omnifex_jobs.records import (
+    Artifact,
+    Attempt,
+    Claim,
+    Event,
+    Job,
+    JobError,
+    Progress,
+    Submission,
+    Worker,
+)
+from omnifex_jobs.states import MOVES, State
+
+__all__ = [
+    "MOVES",
+    "Artifact",
+    "ArtifactStore",
+    "Attempt",
+    "Claim",
+    "Event",
+    "Job",
+    "JobError",
+    "JobQueue",
+    "JobsError",
+    "Progress",
+    "Recipe",
+    "State",
+    "StoredFile",
+    "Submission",
+    "Worker",
+    "migrate",
+    "open_database",
+    "reading",
+    "sqlite_advice",
+]

@@ -1,0 +1,164 @@
+"""Reading: jobs with their files and parents, events, attempts, counts."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from omnifex_jobs.errors import JobNotFound, UnknownState
+from omnifex_jobs.moves import SLICE
+from omnifex_jobs.records import Artifact, Attempt, Event, Job, JobError, Progress
+from omnifex_jobs.schema import (
+    artifact,
+    event,
+    job,
+    job_artifact,
+    job_attempt,
+    job_dependency,
+    recipe,
+)
+from omnifex_jobs.states import State
+
+
+def get(db: Connection, job_id: str) -> Job:
+    """The job, or JobNotFound."""
+    for found in load(db, job.c.id == job_id):
+        return found
+    raise JobNotFound(job_id)
+
+
+def by_ids(db: Connection, job_ids: Sequence[str]) -> list[Job]:
+    """The jobs in the order asked for."""
+    some = (job.c.id.in_(part) for part in _slices(job_ids))
+    found = {item.id: item for where in some for item in load(db, where)}
+    return [found[job_id] for job_id in job_ids]
+
+
+def load(db: Connection, *where: ColumnElement[bool], limit: int | None = None) -> list[Job]:
+    """Jobs, newest first, in a few statements however many they are."""
+    rows = select(job, recipe.c.canonical).join(recipe, recipe.c.hash == job.c.recipe_hash)
+    found = db.execute(rows.where(*where).order_by(job.c.id.desc()).limit(limit)).all()
+    return [item for part in _slices(found) for item in _jobs(db, part)]
+
+
+def matching(
+    state: str | None, modality: str | None, model: str | None, text: str | None, before: str | None
+) -> list[ColumnElement[bool]]:
+    """The conditions of a search; `text` is looked for in the recipe's values, in any case."""
+    conditions: list[ColumnElement[bool]] = []
+    if state is not None:
+        conditions.append(job.c.state == known_state(state))
+    if modality is not None:
+        conditions.append(job.c.modality == modality)
+    if model is not None:
+        conditions.append(job.c.model == model)
+    if text is not None:
+        conditions.append(recipe.c.words.contains(text.casefold(), autoescape=True))
+    if before is not None:
+        conditions.append(job.c.id < before)
+    return conditions
+
+
+def known_state(word: str) -> State:
+    try:
+        return State(word)
+    except ValueError:
+        raise UnknownState(word, list(State)) from None
+
+
+def events(db: Connection, job_id: str | None, after: int, limit: int) -> list[Event]:
+    """Events in their order, those after sequence number `after`."""
+    wanted = select(event).where(event.c.seq > after)
+    if job_id is not None:
+        wanted = wanted.where(event.c.job_id == job_id)
+    return [
+        Event(**row) for row in db.execute(wanted.order_by(event.c.seq).limit(limit)).mappings()
+    ]
+
+
+def attempts(db: Connection, job_id: str) -> list[Attempt]:
+    """Every claim the job ever had, in their order."""
+    columns = [column for column in job_attempt.c if column.name != "token"]
+    ours = select(*columns).where(job_attempt.c.job_id == job_id)
+    rows = db.execute(ours.order_by(job_attempt.c.started_at, job_attempt.c.attempt)).mappings()
+    return [Attempt(**{**row, "error": _error(row["error"])}) for row in rows]
+
+
+def counts(db: Connection) -> dict[State, int]:
+    """How many jobs are in each state; every state is named."""
+    rows = db.execute(select(job.c.state, func.count().label("jobs")).group_by(job.c.state))
+    return dict.fromkeys(State, 0) | {State(row.state): row.jobs for row in rows}
+
+
+def _slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + SLICE] for start in range(0, len(items), SLICE))
+
+
+def _jobs(db: Connection, rows: Sequence[Any]) -> list[Job]:
+    ids = [row.id for row in rows]
+    files, parents = _artifacts(db, ids), _parents(db, ids)
+    return [_job(row, files[row.id], parents[row.id]) for row in rows]
+
+
+def _artifacts(db: Connection, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
+    columns = select(job_artifact, artifact.c.size).join(
+        artifact, artifact.c.sha256 == job_artifact.c.sha256
+    )
+    ours = columns.where(job_artifact.c.job_id.in_(job_ids))
+    found: dict[str, list[Artifact]] = defaultdict(list)
+    for row in db.execute(ours.order_by(job_artifact.c.role, job_artifact.c.position)).mappings():
+        fields = dict(row)
+        found[fields.pop("job_id")].append(Artifact(**fields))
+    return found
+
+
+def _parents(db: Connection, job_ids: Sequence[str]) -> dict[str, list[str]]:
+    ours = select(job_dependency).where(job_dependency.c.job_id.in_(job_ids))
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in db.execute(ours.order_by(job_dependency.c.parent_id)):
+        found[row.job_id].append(row.parent_id)
+    return found
+
+
+def _job(row: Any, artifacts: Sequence[Artifact], parents: Sequence[str]) -> Job:
+    return Job(
+        id=row.id,
+        state=State(row.state),
+        modality=row.modality,
+        model=row.model,
+        recipe=json.loads(row.canonical),
+        recipe_hash=row.recipe_hash,
+        priority=row.priority,
+        parents=tuple(parents),
+        metadata=row.metadata,
+        created_at=row.created_at,
+        run_at=row.run_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        progress=_progress(row),
+        error=_error(row.error),
+        metrics=row.metrics or {},
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        worker=row.worker,
+        cancel_requested=row.cancel_requested_at is not None,
+        artifacts=tuple(artifacts),
+    )
+
+
+def _progress(row: Any) -> Progress:
+    return Progress(
+        value=row.progress,
+        stage=row.progress_stage,
+        step=row.progress_step,
+        steps=row.progress_steps,
+        eta=row.progress_eta,
+    )
+
+
+def _error(stored: dict[str, Any] | None) -> JobError | None:
+    return JobError(**stored) if stored else None

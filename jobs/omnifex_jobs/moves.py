@@ -1,0 +1,143 @@
+"""How a job changes state: one guarded UPDATE, with its event in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, exists, insert, literal_column, select, update
+
+from omnifex_jobs.database import now_ms
+from omnifex_jobs.records import JobError, plain
+from omnifex_jobs.schema import event, job, job_attempt, job_dependency
+from omnifex_jobs.states import (
+    ALLOWED,
+    BLOCKED,
+    CANCELED,
+    FAILED,
+    FINAL,
+    QUEUED,
+    RUNNING,
+    SCHEDULED,
+    SUCCEEDED,
+    State,
+)
+
+SLICE = 500  # ids in one statement: the number of parameters is limited
+_parent = job.alias("parent")
+
+
+def move(
+    db: Connection,
+    verb: str,
+    source: State,
+    target: State,
+    *where: ColumnElement[bool],
+    error: JobError | None = None,
+    payload: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> list[str]:
+    """Moves the jobs that are in `source` and match `where`; returns their ids, oldest first.
+
+    When they end, their children move on too: waiting ones start, or fail with them.
+    """
+    moved = _move(db, verb, source, target, *where, error=error, payload=payload, **values)
+    if target in FINAL:
+        settle(db, moved)
+    return moved
+
+
+def settle(db: Connection, ended: Sequence[str] | None = None) -> int:
+    """Moves blocked jobs whose parents are done: children of `ended`, or all; returns how many."""
+    moved = 0
+    todo = None if ended is None else list(ended)
+    while todo is None or todo:
+        ours = [] if todo is None else [job.c.id.in_(_children(todo[:SLICE]))]
+        later = job.c.run_at > now_ms()
+        ready = ~_has_parent(_parent.c.state != SUCCEEDED)
+        moved += len(_move(db, "stage", BLOCKED, SCHEDULED, *ours, ready, later))
+        moved += len(_move(db, "stage", BLOCKED, QUEUED, *ours, ready))
+        failed = _fail_orphans(db, ours)
+        moved += len(failed)
+        todo = (todo or [])[SLICE:] + failed
+    return moved
+
+
+def in_state(*states: State) -> ColumnElement[bool]:
+    """Literals, not parameters: PostgreSQL proves a partial index only for what it can read."""
+    return job.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def record(
+    db: Connection, job_ids: Iterable[str], kind: str, payload: Mapping[str, Any] | None = None
+) -> None:
+    """Appends one event for each job."""
+    rows = [{"job_id": job_id, "kind": kind, "payload": dict(payload or {})} for job_id in job_ids]
+    if rows:
+        db.execute(insert(event).values(created_at=now_ms()), rows)
+
+
+def _move(
+    db: Connection,
+    verb: str,
+    source: State,
+    target: State,
+    *where: ColumnElement[bool],
+    error: JobError | None = None,
+    payload: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> list[str]:
+    assert (source, target, verb) in ALLOWED, f"no move {source} → {target} by {verb}"
+    columns: dict[str, Any] = {
+        "claim_token": None,
+        "lease_until": None,
+        "completed_at": now_ms() if target in FINAL else None,
+        "error": plain(error) if error else None,
+        **values,
+    }
+    statement = update(job).where(in_state(source), *where).values(state=target, **columns)
+    moved = sorted(db.scalars(statement.returning(job.c.id)))
+    if source is RUNNING:
+        _end_attempts(db, moved, verb, error)
+    told = {"error": plain(error)} if error else {}
+    record(db, moved, target, {**told, **(payload or {})})
+    return moved
+
+
+def _end_attempts(
+    db: Connection, job_ids: Sequence[str], outcome: str, error: JobError | None
+) -> None:
+    open_ones = (job_attempt.c.job_id.in_(job_ids), job_attempt.c.ended_at.is_(None))
+    values = {"ended_at": now_ms(), "outcome": outcome, "error": plain(error) if error else None}
+    db.execute(update(job_attempt).where(*open_ones).values(values))
+
+
+def _fail_orphans(db: Connection, ours: Sequence[ColumnElement[bool]]) -> list[str]:
+    lost = _parent.c.state.in_((FAILED, CANCELED))
+    edges = job.join(job_dependency, job_dependency.c.job_id == job.c.id).join(
+        _parent, _parent.c.id == job_dependency.c.parent_id
+    )
+    columns = select(job.c.id, _parent.c.id.label("parent_id"), _parent.c.state)
+    orphans = db.execute(
+        columns.select_from(edges).where(in_state(BLOCKED), lost, *ours).order_by(job.c.id)
+    ).all()
+    failed = []
+    for orphan in orphans:  # one with several lost parents is failed once, by the first
+        why = JobError(
+            "dependency", f"Job {orphan.parent_id}, which this one needs, {_ended(orphan.state)}."
+        )
+        failed += _move(db, "stage", BLOCKED, FAILED, job.c.id == orphan.id, error=why)
+    return failed
+
+
+def _ended(state: str) -> str:
+    return "was canceled" if state == CANCELED else state
+
+
+def _children(parents: Sequence[str]) -> Any:
+    return select(job_dependency.c.job_id).where(job_dependency.c.parent_id.in_(parents))
+
+
+def _has_parent(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    edge = job_dependency.join(_parent, _parent.c.id == job_dependency.c.parent_id)
+    return exists().select_from(edge).where(job_dependency.c.job_id == job.c.id, condition)

@@ -1,0 +1,142 @@
+"""What the queue hands out: frozen values, cut loose from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from omnifex_jobs.recipe import Recipe
+from omnifex_jobs.states import FINAL, State
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is; `value` in 0..1, `eta` in seconds."""
+
+    value: float = 0.0
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    eta: float | None = None
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job failed or was canceled; `code` is stable, `message` one sentence for the user."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A stored file as one job uses it; the same bytes may serve other jobs under another name."""
+
+    sha256: str
+    media_type: str
+    size: int  # bytes
+    role: str = "output"  # "output", "preview" or "input"
+    position: int = 0  # order within its role
+    name: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it was when read; times are epoch milliseconds."""
+
+    id: str  # ULID: sorts by age
+    state: State
+    modality: str
+    model: str
+    recipe: Mapping[str, Any]
+    recipe_hash: str
+    priority: int  # higher first
+    parents: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    created_at: int
+    run_at: int | None
+    started_at: int | None  # of the latest attempt
+    completed_at: int | None
+    progress: Progress
+    error: JobError | None
+    metrics: Mapping[str, Any]
+    attempt: int
+    max_attempts: int
+    worker: str | None  # who holds it, or held it last
+    cancel_requested: bool
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run one job once; every write of the worker shows the token."""
+
+    job: Job
+    token: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One claim of a job and what came of it; `outcome` is the verb that ended it."""
+
+    job_id: str
+    attempt: int
+    worker: str
+    started_at: int
+    ended_at: int | None
+    outcome: str | None
+    error: JobError | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened; by `seq` a reader can go on where it stopped."""
+
+    seq: int  # grows over all jobs
+    job_id: str
+    kind: str  # a state's name at every move; "progress", "note", …
+    payload: Mapping[str, Any]
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that claims jobs; `gone_at` is set when it said goodbye."""
+
+    id: str
+    host: str
+    pid: int
+    devices: tuple[str, ...]
+    version: str
+    started_at: int
+    seen_at: int
+    gone_at: int | None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job to be; the arguments of `JobQueue.submit`, for `submit_many`."""
+
+    recipe: Recipe
+    modality: str
+    model: str
+    priority: int = 0
+    run_at: int | None = None
+    parents: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    inputs: Sequence[Artifact] = ()
+    max_attempts: int = 3
+
+
+def plain(record: Progress | JobError) -> dict[str, Any]:
+    """The record as JSON columns and event payloads hold it."""
+    return asdict(record)

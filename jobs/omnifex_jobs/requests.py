@@ -1,0 +1,65 @@
+"""What a user asks of a job that exists: stop it, or run it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from omnifex_jobs.database import now_ms
+from omnifex_jobs.errors import NotRetryable
+from omnifex_jobs.find import get
+from omnifex_jobs.finish import canceled_error
+from omnifex_jobs.moves import in_state, move, record
+from omnifex_jobs.records import Job
+from omnifex_jobs.schema import job
+from omnifex_jobs.states import BLOCKED, CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED, WAITING
+
+
+def cancel(db: Connection, job_id: str, reason: str) -> Job:
+    """Ends a waiting job at once, asks a running one to stop, and leaves an ended one alone."""
+    ours = job.c.id == job_id
+    for state in WAITING:
+        move(db, "cancel", state, CANCELED, ours, error=canceled_error(reason))
+    asked = db.execute(
+        update(job)
+        .where(ours, in_state(RUNNING), job.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=now_ms(), cancel_reason=reason or None)
+    )
+    if asked.rowcount:
+        record(db, [job_id], "cancel_requested", {"reason": reason})
+    return get(db, job_id)
+
+
+def retry(db: Connection, job_id: str) -> Job:
+    """Gives a failed or canceled job a new attempt budget, on the same id and recipe."""
+    found = get(db, job_id)
+    if found.state not in (FAILED, CANCELED):
+        raise NotRetryable(job_id, f"it is {found.state}, not failed or canceled")
+    target = BLOCKED if _waits(db, found) else QUEUED
+    fresh: dict[str, Any] = {
+        "attempt": 0,
+        "run_at": None,
+        "metrics": None,
+        "cancel_requested_at": None,
+    }
+    nowhere: dict[str, Any] = {
+        "progress": 0.0,
+        "progress_stage": "",
+        "progress_step": 0,
+        "progress_steps": 0,
+        "progress_eta": None,
+        "cancel_reason": None,
+    }
+    move(db, "retry", found.state, target, job.c.id == job_id, **fresh, **nowhere)
+    return get(db, job_id)
+
+
+def _waits(db: Connection, found: Job) -> bool:
+    """Whether parents are still to be done; one that is lost must be retried first."""
+    parents = db.execute(select(job.c.id, job.c.state).where(job.c.id.in_(found.parents))).all()
+    for parent in parents:
+        if parent.state in (FAILED, CANCELED):
+            why = f"it needs job {parent.id}, which is {parent.state}; retry that one first"
+            raise NotRetryable(found.id, why)
+    return any(parent.state != SUCCEEDED for parent in parents)

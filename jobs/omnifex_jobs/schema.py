@@ -1,0 +1,168 @@
+"""The tables: immutable facts named by hash (recipe, artifact), and what becomes of jobs.
+
+Times are epoch milliseconds in BIGINT, so that arithmetic is the same on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+from omnifex_jobs.states import FINAL, State
+
+metadata = MetaData(
+    naming_convention={"fk": "fk_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
+)
+
+# Only INTEGER PRIMARY KEY counts up by itself in SQLite.
+_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+_JSON = JSON(none_as_null=True)
+
+
+def _words(states: Any) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
+    return Index(
+        name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where)
+    )
+
+
+recipe = Table(
+    "recipe",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("canonical", Text, nullable=False),
+    Column("words", Text, nullable=False),  # what `find(text=…)` looks through
+    Column("created_at", BigInteger, nullable=False),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("recipe_hash", Text, ForeignKey("recipe.hash"), nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("metadata", _JSON, nullable=False),
+    Column("idempotency_key", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("run_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("completed_at", BigInteger),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("max_attempts", Integer, nullable=False),
+    Column("worker", Text),
+    Column("claim_token", Text),
+    Column("lease_until", BigInteger),
+    Column("cancel_requested_at", BigInteger),
+    Column("cancel_reason", Text),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("progress_stage", Text, nullable=False, default=""),
+    Column("progress_step", Integer, nullable=False, default=0),
+    Column("progress_steps", Integer, nullable=False, default=0),
+    Column("progress_eta", Float),
+    Column("error", _JSON),
+    Column("metrics", _JSON),
+    CheckConstraint(f"state IN ({_words(State)})", name="ck_job_state"),
+    CheckConstraint(
+        f"(state IN ({_words(FINAL)})) = (completed_at IS NOT NULL)", name="ck_job_final_has_time"
+    ),
+    CheckConstraint("(state = 'running') = (claim_token IS NOT NULL)", name="ck_job_claim"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="ck_job_lease"),
+    _partial("ix_job_claim", text("priority DESC"), "id", where="state = 'queued'"),
+    _partial("ix_job_lease", "lease_until", where="state = 'running'"),
+    _partial("ix_job_due", "run_at", where="state = 'scheduled'"),
+    _partial("ix_job_blocked", "id", where="state = 'blocked'"),
+    _partial(
+        "ux_job_idempotency", "idempotency_key", where="idempotency_key IS NOT NULL", unique=True
+    ),
+    Index("ix_job_state", "state", "id"),
+    Index("ix_job_recipe", "recipe_hash"),
+)
+
+# One row a claim, so that "who ran it, how often and what came of it" outlives the job's retries.
+job_attempt = Table(
+    "job_attempt",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("job.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", Text),  # the verb that ended it: succeed, fail, canceled, release, rescue
+    Column("error", _JSON),
+    Index("ix_job_attempt_job", "job_id", "started_at"),
+)
+
+job_dependency = Table(
+    "job_dependency",
+    metadata,
+    Column("job_id", Text, ForeignKey("job.id"), primary_key=True),
+    Column("parent_id", Text, ForeignKey("job.id"), primary_key=True),
+    Index("ix_job_dependency_parent", "parent_id"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("job_id", Text, ForeignKey("job.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", _JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_event_job", "job_id", "seq"),
+    sqlite_autoincrement=True,  # a number is never given twice, even after rows are pruned
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+job_artifact = Table(
+    "job_artifact",
+    metadata,
+    Column("job_id", Text, ForeignKey("job.id"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("sha256", Text, ForeignKey("artifact.sha256"), nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("meta", _JSON, nullable=False),
+    Index("ix_job_artifact_sha256", "sha256"),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("devices", _JSON, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("gone_at", BigInteger),
+)
