@@ -1,0 +1,1 @@
+"""Prism: the built-in models and the small language that they understand."""

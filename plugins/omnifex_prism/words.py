@@ -1,0 +1,49 @@
+"""Words that several modalities share: the colours, shapes, sizes and places of the procedural world."""
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (220, 40, 40),
+    "orange": (245, 140, 30),
+    "yellow": (250, 220, 50),
+    "green": (50, 170, 70),
+    "cyan": (60, 210, 220),
+    "blue": (45, 100, 230),
+    "navy": (20, 30, 90),
+    "purple": (130, 60, 180),
+    "pink": (250, 150, 190),
+    "brown": (125, 80, 45),
+    "white": (245, 245, 245),
+    "black": (25, 25, 25),
+    "grey": (140, 140, 140),
+}
+
+SHAPES = (
+    "circle",
+    "square",
+    "triangle",
+    "star",
+    "ring",
+    "diamond",
+    "heart",
+    "cross",
+    "moon",
+    "arrow",
+    "bar",
+    "dome",
+)
+
+SIZES = ("small", "medium", "large")
+
+PLACES = (
+    "top left",
+    "top",
+    "top right",
+    "left",
+    "center",
+    "right",
+    "bottom left",
+    "bottom",
+    "bottom right",
+)
+
+RELATIONS = ("left of", "right of", "above", "below")
+BACKGROUNDS = ("plain", "gradient", "striped")

@@ -1,0 +1,65 @@
+"""Encode scenes once: the latents and the words that the backbones are trained on.
+
+python -m recipes.latents image [--count 16384] [--seed 1] [--out build/prism]
+
+Writes OUT/image_latents_SEED.pt: latents (N, C, *grid) in half precision and ids (N, phrases, roles).
+"""
+
+import argparse
+import importlib
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from omnifex_prism.autoencoder import ConvAutoencoder
+from omnifex_prism.vocabulary import Vocabulary
+from recipes.world.modalities import WORLDS
+
+COUNT = {"image": 24576, "audio": 16384, "mesh": 14336, "video": 14336}
+
+
+def vocabulary(modality: str) -> Vocabulary:
+    found = importlib.import_module(f"omnifex_{modality}.words").VOCABULARY
+    assert isinstance(found, Vocabulary)
+    return found
+
+
+def autoencoder(modality: str, out: Path) -> ConvAutoencoder:
+    saved = torch.load(out / f"{modality}_autoencoder.pt", weights_only=True)
+    model = ConvAutoencoder.from_config(saved["config"])
+    model.load_state_dict(saved["model"])
+    return model.eval()
+
+
+@torch.inference_mode()
+def encode(modality: str, count: int, seed: int, out: Path) -> tuple[Tensor, Tensor]:
+    rng, world, words = random.Random(seed), WORLDS[modality], vocabulary(modality)
+    model, latents, ids = autoencoder(modality, out), [], []
+    for _ in range(count // 64):
+        scenes = [world.sample(rng) for _ in range(64)]
+        with torch.autocast("cpu", torch.bfloat16):
+            latents.append(model.encode(world.render(scenes)).half())
+        ids.append(torch.tensor([words.encode(scene.phrases()) for scene in scenes]).short())
+    return torch.cat(latents), torch.cat(ids)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modality", choices=WORLDS)
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("build/prism"))
+    asked = parser.parse_args()
+    torch.set_num_threads(1)  # it runs beside the training of the next autoencoder
+    latents, ids = encode(
+        asked.modality, asked.count or COUNT[asked.modality], asked.seed, asked.out
+    )
+    path = asked.out / f"{asked.modality}_latents_{asked.seed}.pt"
+    torch.save({"latents": latents, "ids": ids}, path)
+    print(path, tuple(latents.shape), latents.float().mean().item(), latents.float().std().item())
+
+
+if __name__ == "__main__":
+    main()

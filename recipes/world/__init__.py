@@ -1,0 +1,1 @@
+"""The procedural world: scenes drawn at random, rendered exactly, and described in phrases."""
