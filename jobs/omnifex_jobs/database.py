@@ -1,31 +1,21 @@
-"""Opening the database with the settings that keep it whole; docs/jobs.md gives the reasons."""
+"""Opening the database, the two kinds of transaction, and its clock."""
 
 from __future__ import annotations
 
-import importlib
-import random
-import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from omnifex_jobs.errors import (
-    DatabaseBusy,
-    DatabaseUnusable,
-    DiskFull,
-    JobsError,
-    UnsupportedDatabase,
-)
-
-PATIENCE_S = 30.0  # how long a writer waits for its turn before `database_busy`
+from omnifex_jobs import sqlite
+from omnifex_jobs.errors import DatabaseUnusable, JobsError, UnsupportedDatabase
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801 - it reads as the SQL function it is
@@ -51,12 +41,10 @@ def open_database(url: str, *, driver: ModuleType | None = None) -> Engine:
 
     `url` is `sqlite:///PATH`; missing folders are made. `driver` replaces the choice of SQLite.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise UnsupportedDatabase(url)
-    _make_folder(Path(parsed.database).parent)
-    engine = create_engine(parsed, module=driver or _safest_driver(), max_overflow=-1)
-    event.listen(engine, "connect", _configure)
+    parsed = _sqlite_url(url)
+    _make_folder(Path(str(parsed.database)).parent)
+    engine = create_engine(parsed, module=driver or sqlite.safest_driver(), max_overflow=-1)
+    event.listen(engine, "connect", lambda raw, record: _plainly(parsed, sqlite.configure, raw))
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _translate)
     return engine
@@ -70,9 +58,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def sqlite_advice(engine: Engine) -> str | None:
-    """What `omnifex doctor` says about this process's SQLite; None when there is nothing to say."""
+    """What `omnifex doctor` says about this database; None when there is nothing to say."""
+    place = Path(str(engine.url.database))
+    if kind := sqlite.network_file_system(place):
+        return (
+            f"Database {place} is on a network file system ({kind}), where SQLite's locks do not "
+            "hold; move the home to a local disk."
+        )
     driver = engine.dialect.loaded_dbapi
-    if not vulnerable(driver.sqlite_version_info):
+    if not sqlite.vulnerable(driver.sqlite_version_info):
         return None
     return (
         f"SQLite {driver.sqlite_version} has the WAL-reset bug, so the safe but slower rollback "
@@ -80,25 +74,14 @@ def sqlite_advice(engine: Engine) -> str | None:
     )
 
 
-def vulnerable(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite has the WAL-reset race (sqlite.org/wal.html#walresetbug)."""
-    if version[:2] == (3, 50):
-        return version < (3, 50, 7)
-    if version[:2] == (3, 44):
-        return version < (3, 44, 6)
-    return (3, 7, 0) <= version < (3, 51, 3)
-
-
-def _safest_driver() -> ModuleType:
-    """Python's own sqlite3, unless it has the race and an installed pysqlite3 has not."""
-    if vulnerable(sqlite3.sqlite_version_info):
-        try:
-            other = importlib.import_module("pysqlite3.dbapi2")
-        except ImportError:
-            return sqlite3
-        if not vulnerable(other.sqlite_version_info):
-            return other
-    return sqlite3
+def _sqlite_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UnsupportedDatabase(url) from error
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise UnsupportedDatabase(url)
+    return parsed
 
 
 def _make_folder(folder: Path) -> None:
@@ -108,94 +91,25 @@ def _make_folder(folder: Path) -> None:
         raise DatabaseUnusable(str(folder), error.strerror or str(error)) from error
 
 
-def _configure(connection: Any, record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions by itself
-    cursor = connection.cursor()
-    try:
-        _choose_journal(cursor, connection)
-        cursor.execute("PRAGMA synchronous=FULL")  # NORMAL loses acknowledged jobs at a power cut
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA cache_size=-16000")
-        cursor.execute(f"PRAGMA busy_timeout={PATIENCE_S * 1000:.0f}")
-    except Exception as error:
-        path = cursor.execute("PRAGMA database_list").fetchone()[2]
-        raise _plain_error(error, path) or error from error
-    finally:
-        cursor.close()
-
-
-def _choose_journal(cursor: Any, connection: Any) -> None:
-    """WAL where SQLite is sound; else the rollback journal, which has no log to be reset."""
-    version = cursor.execute("SELECT sqlite_version()").fetchone()[0]
-    cursor.execute("PRAGMA busy_timeout=0")  # changing the mode ignores it; we retry ourselves
-    if not vulnerable(tuple(map(int, version.split(".")))):
-        _patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
-        return
-    # A process with a sound SQLite may hold this file in WAL, now or later. The race needs a
-    # checkpoint by the faulty code, so this process never makes one.
-    cursor.execute("PRAGMA wal_autocheckpoint=0")
-    try:
-        cursor.execute("PRAGMA journal_mode=TRUNCATE")
-    except Exception as error:
-        if not _busy(error):
-            raise
-
-
 def _begin(connection: Connection) -> None:
     raw = connection.connection.dbapi_connection
     assert raw is not None
     if connection.get_execution_options().get("read_only"):
         raw.execute("BEGIN")
-        return
+    else:
+        _plainly(connection.engine.url, sqlite.begin_writing, raw)
+
+
+def _plainly(url: URL, action: Any, raw: Any) -> None:
     try:
-        _begin_writing(raw)
+        action(raw)
     except Exception as error:
-        raise _plain_error(error, str(connection.engine.url.database)) or error from error
-
-
-def _begin_writing(raw: Any) -> None:
-    """Takes the one write lock; SQLite's own waiting is unfair, so the timeout is set aside."""
-    raw.execute("PRAGMA busy_timeout=0")
-    try:
-        _patiently(lambda: raw.execute("BEGIN IMMEDIATE"))
-    finally:
-        raw.execute(f"PRAGMA busy_timeout={PATIENCE_S * 1000:.0f}")
-
-
-def _patiently(action: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            action()
-            return
-        except Exception as error:
-            if not _busy(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(random.uniform(0.0005, 0.003))
-
-
-def _busy(error: BaseException) -> bool:
-    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-
-
-def _name(error: BaseException) -> str:
-    return getattr(error, "sqlite_errorname", None) or ""
+        plain = sqlite.plain_error(error, str(url.database))
+        if plain is None:
+            raise
+        raise plain from error
 
 
 def _translate(context: ExceptionContext) -> JobsError | None:
-    path = context.engine.url.database if context.engine else None
-    return _plain_error(context.original_exception, str(path))
-
-
-def _plain_error(error: BaseException, database: str) -> JobsError | None:
-    """The user's sentence for a failure of the disk or the file; None for anything else."""
-    name = _name(error)
-    if _busy(error):
-        return DatabaseBusy(database)
-    if name == "SQLITE_FULL":
-        return DiskFull(database)
-    if name.startswith(
-        ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR")
-    ):
-        return DatabaseUnusable(database, str(error))
-    return None
+    place = context.engine.url.database if context.engine else "here"
+    return sqlite.plain_error(context.original_exception, str(place))

@@ -63,9 +63,9 @@ def settle(db: Connection, ended: Sequence[str] | None = None) -> int:
     return moved
 
 
-def in_state(*states: State) -> ColumnElement[bool]:
-    """Literals, not parameters: PostgreSQL proves a partial index only for what it can read."""
-    return job.c.state.in_([literal_column(f"'{state}'") for state in states])
+def in_state(state: State) -> ColumnElement[bool]:
+    """A literal, not a parameter: PostgreSQL proves a partial index only for what it can read."""
+    return job.c.state == literal_column(f"'{state}'")
 
 
 def record(

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from omnifex_jobs.errors import InvalidRecipe
@@ -23,7 +22,7 @@ class Recipe:
     def __post_init__(self) -> None:
         canonical = canonical_json(self.body)
         object.__setattr__(self, "canonical", canonical)
-        object.__setattr__(self, "body", MappingProxyType(json.loads(canonical)))
+        object.__setattr__(self, "body", json.loads(canonical))
         object.__setattr__(self, "hash", "sha256:" + hashlib.sha256(canonical).hexdigest())
 
     def __hash__(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from ulid import ULID
 
 from omnifex_jobs.database import now_ms
@@ -56,7 +56,7 @@ def attach(db: Connection, job_id: str, artifacts: Sequence[Artifact]) -> None:
 
 def _insert_new(db: Connection, table: Table) -> Any:
     """INSERT that leaves an existing row as it is; the two databases spell it apart."""
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+    dialect: Any = import_module(f"sqlalchemy.dialects.{db.dialect.name}")
     return dialect.insert(table).on_conflict_do_nothing()
 
 
