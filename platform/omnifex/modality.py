@@ -51,6 +51,7 @@ class Modality(ABC, Generic[RequestT]):
     formats: Mapping[str, str]
     default_format: str
     default_model: str
+    example_prompt: str = "a red circle"
 
     @abstractmethod
     def encode(self, media: Any, request: RequestT, provenance: Mapping[str, Any]) -> list[File]:

@@ -1,0 +1,114 @@
+"""What a job's own code sees of the platform: its randomness, its progress, its inputs, its end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from omnifex.engine.call import ComponentCall
+from omnifex.engine.progress import ProgressMeter
+from omnifex.errors import Canceled, UnreadableInput
+from omnifex_jobs import Progress
+
+_here = threading.local()
+
+
+def current_job() -> JobContext | None:
+    """The job whose thread this is, while its `generate` runs."""
+    return getattr(_here, "job", None)
+
+
+class Listener:
+    """Hears of a job from inside its thread, while all others wait: return at once."""
+
+    def progress(self, progress: Progress) -> None:
+        """The job is this far; values never go down."""
+
+    def note(self, text: str) -> None:
+        """The job has something to tell its user."""
+
+
+@dataclass(eq=False)
+class JobContext:
+    """One running job; everything random in it comes from `generator`, a CPU generator."""
+
+    id: str
+    seed: int
+    device: torch.device
+    listener: Listener = field(default_factory=Listener)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    load_seconds: float = 0.0
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self._meter = ProgressMeter()
+        self._canceled = False
+        self._waiting: ComponentCall | None = None
+
+    @property
+    def canceled(self) -> bool:
+        return self._canceled
+
+    def cancel(self) -> None:
+        """Ask the job to stop, from any thread; a waiting call is dropped, a running one ends."""
+        self._canceled = True
+        if waiting := self._waiting:
+            waiting.future.cancel()
+
+    def check(self) -> None:
+        """Raise Canceled where the job was asked to stop; calls and steps check by themselves."""
+        if self._canceled:
+            raise Canceled
+
+    def randn(self, shape: Sequence[int]) -> Tensor:
+        """Normal noise on the job's device, drawn on the CPU: a seed means the same everywhere."""
+        return torch.randn(tuple(shape), generator=self.generator).to(self.device)
+
+    def stage(self, name: str, until: float = 0.95) -> None:
+        """Say what comes next, and the share of the whole job (0..1) that is done at its end."""
+        self.check()
+        self.listener.progress(self._meter.stage(name, until))
+
+    def step(self, index: int, total: int) -> None:
+        """Say that step `index` of `total` in this stage is done, counted from 1."""
+        self.check()
+        self.listener.progress(self._meter.step(index, total))
+
+    def note(self, text: str) -> None:
+        """Tell the user something about this job, such as a word that was not understood."""
+        self.listener.note(text)
+
+    def input(self, reference: str) -> Path:
+        """The file that a MediaInput field refers to."""
+        if reference not in self.inputs:
+            raise UnreadableInput(
+                f"input {reference!r} of job {self.id} was not found in the store."
+            )
+        return self.inputs[reference]
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Make this the current job of its thread."""
+        _here.job = self
+        try:
+            yield
+        finally:
+            _here.job = None
+
+    @contextmanager
+    def waiting_for(self, call: ComponentCall) -> Iterator[None]:
+        """A call of this job, canceled while it waits and checked before it starts and after."""
+        self._waiting = call  # before the check, so that a cancel is seen by one or the other
+        try:
+            self.check()
+            yield
+            self.check()
+        finally:
+            self._waiting = None

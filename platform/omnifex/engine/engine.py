@@ -1,0 +1,161 @@
+"""The engine: one device, several jobs at once, each a thread of sequential Python."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from omnifex.engine.baton import Baton
+from omnifex.engine.context import JobContext, Listener
+from omnifex.engine.dispatcher import Dispatcher
+from omnifex.engine.failures import named_failures
+from omnifex.engine.model import LoadedModel
+from omnifex.engine.residency import Residency, Resident
+from omnifex.modality import Family, File, Modality
+from omnifex.request import Request
+from omnifex_registry import Model
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """All that an engine needs to run one job."""
+
+    id: str
+    request: Request
+    modality: Modality[Any]
+    family: Family[Any]
+    model: Model
+    seed: int
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The files that a job made, and its seconds: load_time, predict_time, total_time."""
+
+    files: tuple[File, ...]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class RunningJob:
+    """A job in a thread of the engine's."""
+
+    job: JobContext
+    outcome: Future[Outcome]
+
+    def cancel(self) -> None:
+        """Stop it at most one component call later."""
+        self.job.cancel()
+
+    def done(self) -> bool:
+        return self.outcome.done()
+
+    def result(self, timeout: float | None = None) -> Outcome:
+        """Wait for the end; raises Canceled, what the job raised, or TimeoutError."""
+        return self.outcome.result(timeout)
+
+
+class Engine:
+    """Runs jobs on one device; `dtype` None computes in fp32 on a CPU and as stored elsewhere."""
+
+    def __init__(
+        self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> None:
+        self.device = torch.device(device)
+        self._baton = Baton()
+        self._residency = Residency(self.device, dtype)
+        self._dispatcher = Dispatcher(self._residency, self._baton)
+        self._running: dict[threading.Thread, RunningJob] = {}
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, assignment: Assignment, listener: Listener | None = None) -> RunningJob:
+        """Run a job in a thread of its own, beside those that run already."""
+        running = RunningJob(self._job(assignment, listener), Future())
+        thread = threading.Thread(
+            target=self._fulfil,
+            args=(running, assignment),
+            name=f"job-{assignment.id}",
+            daemon=True,
+        )
+        self._running[thread] = running
+        thread.start()
+        return running
+
+    def run(self, assignment: Assignment, listener: Listener | None = None) -> Outcome:
+        """Run a job in this thread, to its end."""
+        return self._run(self._job(assignment, listener), assignment)
+
+    def residents(self) -> list[Resident]:
+        """The components in memory, largest first."""
+        return self._residency.listing()
+
+    def close(self) -> None:
+        """Cancel what runs, wait for it, and free the device."""
+        running = dict(self._running)
+        for job in running.values():
+            job.cancel()
+        for thread in running:
+            thread.join()
+        self._dispatcher.close()
+        self._residency.clear()
+
+    def _job(self, assignment: Assignment, listener: Listener | None) -> JobContext:
+        return JobContext(
+            assignment.id,
+            assignment.seed,
+            self.device,
+            listener or Listener(),
+            assignment.inputs,
+        )
+
+    def _fulfil(self, running: RunningJob, assignment: Assignment) -> None:
+        try:
+            running.outcome.set_result(self._run(running.job, assignment))
+        except BaseException as error:
+            running.outcome.set_exception(error)
+        finally:
+            del self._running[threading.current_thread()]
+
+    def _run(self, job: JobContext, assignment: Assignment) -> Outcome:
+        """Generate, encode, account."""
+        began = time.perf_counter()
+        with torch.inference_mode(), named_failures(assignment.family, assignment.model):
+            media = self._generate(job, assignment)
+            files = self._encode(job, assignment, media)
+        return Outcome(files, metrics(job, time.perf_counter() - began))
+
+    def _generate(self, job: JobContext, assignment: Assignment) -> Any:
+        model = LoadedModel(assignment.model, job, self._dispatcher)
+        with self._baton.held(), job.entered():
+            job.check()
+            return assignment.family.generate(job, assignment.request, model)
+
+    def _encode(self, job: JobContext, assignment: Assignment, media: Any) -> tuple[File, ...]:
+        """Outside the baton: other jobs go on while this one's file is written."""
+        job.stage("encoding", until=1.0)
+        files = assignment.modality.encode(media, assignment.request, assignment.provenance)
+        job.check()
+        return tuple(files)
+
+
+def metrics(job: JobContext, total: float) -> dict[str, float]:
+    return {
+        "load_time": job.load_seconds,
+        "predict_time": total - job.load_seconds,
+        "total_time": total,
+        "component_calls": job.calls,
+    }

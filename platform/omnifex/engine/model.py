@@ -1,0 +1,117 @@
+"""A model as one job sees it: components by role, whose calls go through the dispatcher."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from omnifex.engine.call import ComponentCall
+from omnifex.engine.context import JobContext, current_job
+from omnifex.engine.dispatcher import Dispatcher
+from omnifex.errors import PluginError
+from omnifex_registry import Component, Model, load_component
+
+
+class ComponentHandle:
+    """A component in place of its module: call it, or any method of it, with tensors on the device.
+
+    `handle(x)` calls the module, `handle.decode(x)` its method. `handle.config` is its config.json.
+    """
+
+    def __init__(self, component: Component, job: JobContext, dispatcher: Dispatcher) -> None:
+        self.component = component
+        self._job, self._dispatcher = job, dispatcher
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """What config.json says, read without loading any weights."""
+        return read_json(self.component.path / "config.json") or {}
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The floating type that the component computes in; loads it where it is not resident."""
+        module = self._dispatcher.bring(self.component, self._job)
+        parameters = module.parameters() if isinstance(module, torch.nn.Module) else ()
+        return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call("__call__", args, kwargs)
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return lambda *args, **kwargs: self._call(method, args, kwargs)
+
+    def _call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = ComponentCall(self._job, self.component, method, args, kwargs)
+        if current_job() is not self._job:
+            raise PluginError(
+                f"{call} was called outside the thread of job {self._job.id}; "
+                "component calls belong in generate, in the thread that it runs in."
+            )
+        return self._dispatcher.call(call)
+
+
+class LoadedModel:
+    """A registered model in one job's hands; its components load when they are first called."""
+
+    def __init__(self, record: Model, job: JobContext, dispatcher: Dispatcher) -> None:
+        self.record = record
+        self._job, self._dispatcher = job, dispatcher
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The model's model_index.json."""
+        return self.record.config
+
+    @cached_property
+    def scheduler_config(self) -> Mapping[str, Any] | None:
+        """What scheduler/scheduler_config.json says; None where the model has none."""
+        return read_json(self.record.path / "scheduler" / "scheduler_config.json")
+
+    def __contains__(self, role: str) -> bool:
+        return bool(self._playing(role))
+
+    def __getitem__(self, role: str) -> ComponentHandle:
+        """The component in this slot ("unet"), or the only one of this kind ("backbone")."""
+        component = self._component(role)
+        if component.weightless and component.kind is None:
+            raise PluginError(
+                f"{role!r} of model {self.name!r} is a {component.class_name}, which jobs cannot "
+                f"share; take one of this job's own with model.fresh({role!r})."
+            )
+        return ComponentHandle(component, self._job, self._dispatcher)
+
+    def fresh(self, role: str) -> Any:
+        """A tokenizer or scheduler of this job's own: pipelines change those they hold."""
+        return load_component(self._component(role))
+
+    def _component(self, role: str) -> Component:
+        playing = self._playing(role)
+        if len(playing) == 1:
+            return playing[0]
+        has = ", ".join(self.record.components)
+        fact = "several components" if playing else "no component"
+        raise PluginError(f"model {self.name!r} has {fact} in the role {role!r}; it has: {has}.")
+
+    def _playing(self, role: str) -> list[Component]:
+        if role in self.record.components:
+            return [self.record.components[role]]
+        return [part for part in self.record.components.values() if part.kind == role]
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is no such file."""
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,40 @@
+"""Guidance as a wrapper of the model: the sampler never knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from omnifex.modality import Condition
+from omnifex.prediction import Predict
+
+
+def classifier_free(
+    predict: Predict, condition: Condition, scale: float
+) -> Callable[[Tensor, float | Tensor], Tensor]:
+    """Classifier-free guidance (Ho & Salimans 2022): negative + scale · (positive - negative).
+
+    Both rows go through the backbone in one call; at scale 1, or without a negative, only the
+    positive does.
+    """
+    negative = condition.negative
+    if scale == 1 or negative is None:
+        return lambda x, t: predict(x, t, condition.positive)
+    rows = together(condition.positive, negative)
+
+    def guided(x: Tensor, t: float | Tensor) -> Tensor:
+        with_prompt, without = predict(torch.cat([x, x]), t, rows).chunk(2)
+        return without + scale * (with_prompt - without)
+
+    return guided
+
+
+def together(positive: Mapping[str, Tensor], negative: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Positive rows first, then negative ones; both sides must name the same tensors."""
+    if positive.keys() != negative.keys():
+        raise ValueError(
+            f"positive and negative conditions differ: {sorted(positive)} and {sorted(negative)}"
+        )
+    return {name: torch.cat([rows, negative[name]]) for name, rows in positive.items()}
