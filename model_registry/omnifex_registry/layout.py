@@ -1,0 +1,92 @@
+"""The diffusers layout: a folder with model_index.json and one folder per component."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omnifex_registry.config import digest, read_config
+from omnifex_registry.errors import BadModelFolder, UnsafeWeights
+from omnifex_registry.weights import PICKLES
+
+INDEX = "model_index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A component as model_index.json names it."""
+
+    role: str
+    library: str
+    class_name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A model's folder, read but not yet identified."""
+
+    path: Path
+    class_name: str
+    config: Mapping[str, Any]
+    slots: tuple[Slot, ...]
+
+
+def read_layout(folder: Path | str) -> Layout:
+    """What model_index.json says; BadModelFolder names what is wrong with the folder."""
+    path = Path(folder).expanduser().resolve()
+    if path.suffix.lower() in PICKLES and path.is_file():
+        raise UnsafeWeights(path)
+    if not path.is_dir():
+        raise BadModelFolder(
+            f"There is no folder {path}; give the folder of a model in the diffusers layout, "
+            f"with {INDEX} in it."
+        )
+    config = read_config(path / INDEX)
+    class_name = config.get("_class_name")
+    if not isinstance(class_name, str):
+        raise BadModelFolder(
+            f"{path / INDEX} names {class_name!r} as its pipeline class; "
+            "it must be a class of diffusers or of a plugin, code in the folder is never run."
+        )
+    slots = tuple(_slots(path, config))
+    if not slots:
+        raise BadModelFolder(f"{path / INDEX} names no component; get the whole model folder.")
+    return Layout(path, class_name, config, slots)
+
+
+def file_stamp(layout: Layout) -> str:
+    """Changes when a file of the model is written, added or removed; costs no reading."""
+    files = [layout.path / INDEX, *(file for slot in layout.slots for file in slot.path.rglob("*"))]
+    stats = [
+        (str(file.relative_to(layout.path)), file.stat()) for file in files if not file.is_dir()
+    ]
+    return digest(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+def _slots(folder: Path, config: Mapping[str, Any]) -> Iterator[Slot]:
+    for role, value in config.items():
+        # [null, null] is a slot left empty; other values are the pipeline's own settings.
+        if role.startswith("_") or not isinstance(value, list) or len(value) != 2 or not value[0]:
+            continue
+        if isinstance(value[0], str):
+            yield _slot(folder, role, *value)
+
+
+def _slot(folder: Path, role: str, library: str, class_name: Any) -> Slot:
+    # A role is a folder's name here and an attribute's in Python: no way out of the model folder.
+    if not role.isidentifier() or not _is_identifier(class_name):
+        raise BadModelFolder(
+            f"{folder / INDEX} has a bad entry {role!r}: {[library, class_name]}; "
+            "a component is a name with a library and a class."
+        )
+    if not (folder / role).is_dir():
+        raise BadModelFolder(
+            f"Component {role!r} ({class_name}) has no folder in {folder}; "
+            "get the whole model folder."
+        )
+    return Slot(role, library, class_name, folder / role)
+
+
+def _is_identifier(name: Any) -> bool:
+    return isinstance(name, str) and name.isidentifier()

@@ -1,0 +1,70 @@
+"""Which packages a component's class may come from, and the class itself."""
+
+import importlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from omnifex_registry.errors import LibraryRefused, UnknownClass
+
+# Names in old checkpoints for classes that transformers 5 has dropped.
+RENAMED = {"CLIPFeatureExtractor": "CLIPImageProcessor"}
+_declared = {"diffusers", "transformers", "omnifex_registry.backbones"}
+
+
+def allow_library(name: str) -> None:
+    """Let model_index.json name classes of this package, or of modules inside it.
+
+    Called by a plugin for its own code: what is declared here is imported when a model names it.
+    """
+    _declared.add(name)
+
+
+def check_library(library: str, role: str) -> None:
+    """LibraryRefused unless `library` was declared and is installed."""
+    if is_pipeline_module(library):
+        return
+    if not _is_declared(library):
+        raise LibraryRefused(
+            f"Component {role!r} wants a class of {library!r}, which is none of "
+            f"{', '.join(sorted(_declared))}; install the plugin that declares it."
+        )
+    if not _is_installed(library):
+        raise LibraryRefused(
+            f"Component {role!r} wants a class of {library!r}, which is not installed; install it."
+        )
+
+
+@cache
+def is_pipeline_module(library: str) -> bool:
+    """Whether diffusers.pipelines has a folder of this name; found without importing it."""
+    spec = importlib.util.find_spec("diffusers")
+    folders = spec.submodule_search_locations if spec else None
+    return library.isidentifier() and any(
+        (Path(folder) / "pipelines" / library / "__init__.py").exists() for folder in folders or ()
+    )
+
+
+def find_class(library: str, class_name: str, role: str) -> type:
+    """The component's class, imported; LibraryRefused or UnknownClass."""
+    check_library(library, role)
+    place = f"diffusers.pipelines.{library}" if is_pipeline_module(library) else library
+    module = importlib.import_module(place)
+    class_name = RENAMED.get(class_name, class_name)
+    found = None if class_name.startswith("_") else getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise UnknownClass(library, class_name, "the library has no class of this name")
+    if not hasattr(found, "from_pretrained") and not hasattr(found, "from_config"):
+        raise UnknownClass(library, class_name, "it has neither from_pretrained nor from_config")
+    return found
+
+
+def _is_declared(library: str) -> bool:
+    return any(library == name or library.startswith(f"{name}.") for name in _declared)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a parent of a dotted name
+        return False

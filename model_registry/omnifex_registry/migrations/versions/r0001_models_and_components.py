@@ -1,0 +1,42 @@
+"""Models, and the components they share."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "models",
+        sa.Column("name", sa.String(100), primary_key=True),
+        sa.Column("family", sa.String(100)),
+        sa.Column("class_name", sa.String(200), nullable=False),
+        sa.Column("path", sa.Text, nullable=False),
+        sa.Column("config", sa.JSON, nullable=False),
+        sa.Column("stamp", sa.String(64), nullable=False),
+        sa.Column("added_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "components",
+        sa.Column("id", sa.String(71), primary_key=True),
+        sa.Column("library", sa.String(200), nullable=False),
+        sa.Column("class_name", sa.String(200), nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("parameters", sa.BigInteger, nullable=False),
+        sa.Column("dtypes", sa.JSON, nullable=False),
+        sa.Column("weightless", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "model_components",
+        sa.Column("model", sa.String(100), sa.ForeignKey("models.name"), primary_key=True),
+        sa.Column("role", sa.String(100), primary_key=True),
+        sa.Column(
+            "component",
+            sa.String(71),
+            sa.ForeignKey("components.id"),
+            nullable=False,
+            index=True,
+        ),
+    )

@@ -1,0 +1,46 @@
+"""The registry's values: a model and its components."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omnifex_registry.kinds import Kind, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A loadable part of a model; equal ids mean equal class, config and weights."""
+
+    id: str  # "sha256:" and 64 hex digits
+    role: str  # the slot in model_index.json: "unet", "vae", "text_encoder_2"
+    library: str
+    class_name: str
+    path: Path
+    bytes: int  # of all tensors, as stored
+    parameters: int
+    dtypes: Mapping[str, int] = field(hash=False)  # parameters by safetensors dtype, "F16"
+    weightless: bool  # a tokenizer, a scheduler: identified by its files
+
+    @property
+    def kind(self) -> Kind | None:
+        """The design's role of this slot; None for slots that are no neural module."""
+        return kind_of(self.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered checkpoint in the diffusers layout, referenced where it lies."""
+
+    name: str
+    family: str | None
+    class_name: str  # of the pipeline
+    path: Path
+    components: Mapping[str, Component] = field(hash=False)  # by role
+    config: Mapping[str, Any] = field(hash=False)  # model_index.json
+    added_at: int  # epoch, milliseconds
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all tensors; a component in two roles counts once."""
+        return sum({part.id: part.bytes for part in self.components.values()}.values())

@@ -1,0 +1,38 @@
+"""The registry's tables; migrations/ makes them."""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("family", String(100)),
+    Column("class_name", String(200), nullable=False),
+    Column("path", Text, nullable=False),  # relative where the folder lies in the home
+    Column("config", JSON, nullable=False),
+    Column("stamp", String(64), nullable=False),  # layout.file_stamp when it was identified
+    Column("added_at", BigInteger, nullable=False),
+)
+
+# Immutable facts, keyed by content.
+components = Table(
+    "components",
+    metadata,
+    Column("id", String(71), primary_key=True),
+    Column("library", String(200), nullable=False),
+    Column("class_name", String(200), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("parameters", BigInteger, nullable=False),
+    Column("dtypes", JSON, nullable=False),
+    Column("weightless", Boolean, nullable=False),
+)
+
+model_components = Table(
+    "model_components",
+    metadata,
+    Column("model", String(100), ForeignKey("models.name"), primary_key=True),
+    Column("role", String(100), primary_key=True),
+    Column("component", String(71), ForeignKey("components.id"), nullable=False, index=True),
+)
