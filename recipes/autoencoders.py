@@ -19,7 +19,7 @@ from recipes.world.modalities import WORLDS
 
 NOISE = 0.1  # added to latents, so that the decoder forgives the backbone's small errors
 PENALTY = 1e-3  # on the square of latents, so that they do not grow away from the noise
-STEPS = {"image": 2600, "audio": 1500, "mesh": 1900, "video": 1700}
+STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 1400}
 BATCH = {"image": 32, "audio": 32, "mesh": 16, "video": 16}
 POOL = {"image": 6144, "audio": 6144, "mesh": 1536, "video": 1536}  # rendered samples
 

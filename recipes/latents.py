@@ -17,7 +17,7 @@ from omnifex_prism.autoencoder import ConvAutoencoder
 from omnifex_prism.vocabulary import Vocabulary
 from recipes.world.modalities import WORLDS
 
-COUNT = {"image": 24576, "audio": 16384, "mesh": 14336, "video": 14336}
+COUNT = {"image": 24576, "audio": 16384, "mesh": 10240, "video": 10240}
 
 
 def vocabulary(modality: str) -> Vocabulary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,8 +22,9 @@ def classifier_free(
     """
     negative = condition.negative
     if scale == 1 or negative is None:
-        return lambda x, t: predict(x, t, condition.positive)
-    rows = together(condition.positive, negative)
+        alone = {**condition.positive, **condition.shared}
+        return lambda x, t: predict(x, t, alone)
+    rows: dict[str, Any] = {**together(condition.positive, negative), **condition.shared}
 
     def guided(x: Tensor, t: float | Tensor) -> Tensor:
         with_prompt, without = predict(torch.cat([x, x]), t, rows).chunk(2)

@@ -90,10 +90,14 @@ class Family(ABC, Generic[RequestT]):
 
 @dataclass(frozen=True)
 class Condition:
-    """Keyword arguments of the backbone's call, batch axis first; no `negative`, no guidance."""
+    """Keyword arguments of the backbone's call, batch axis first; no `negative`, no guidance.
+
+    `shared` holds those that all rows have in common, such as a name or a table of positions.
+    """
 
     positive: Mapping[str, Tensor]
     negative: Mapping[str, Tensor] | None = None
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

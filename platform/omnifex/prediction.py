@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 Backbone = Callable[..., Any]
-Predict = Callable[[Tensor, float | Tensor, Mapping[str, Tensor]], Tensor]
+Predict = Callable[[Tensor, float | Tensor, Mapping[str, Any]], Tensor]
 
 
 def through_the_door(backbone: Backbone) -> Predict:
@@ -25,7 +25,7 @@ def through_the_door(backbone: Backbone) -> Predict:
     """
     dtype = getattr(backbone, "dtype", torch.float32)
 
-    def predict(x: Tensor, t: float | Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+    def predict(x: Tensor, t: float | Tensor, condition: Mapping[str, Any]) -> Tensor:
         timestep = torch.as_tensor(t, device=x.device).expand(x.shape[0])  # (B,)
         return tensor_of(backbone(x.to(dtype), timestep, **condition)).to(x.dtype)
 

@@ -1,0 +1,51 @@
+"""What is asked of a sound, and the files that carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from omnifex import File, Modality, Request
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class AudioRequest(Request):
+    """A sound from a prompt."""
+
+    seconds: float | None = Field(
+        default=None, gt=0, le=600, description="How long; the model's own if not given."
+    )
+    format: Literal["wav", "flac", "opus"] = Field(default="wav", description="File format.")
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Samples (channels, N) float32 in [-1, 1], and how many there are in a second."""
+
+    samples: np.ndarray
+    rate: int
+
+
+class AudioModality(Modality[AudioRequest]):
+    name = "audio"
+    title = "Audio"
+    Request = AudioRequest
+    formats = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
+    default_format = "wav"
+    default_model = "prism"
+
+    def encode(
+        self, media: Any, request: AudioRequest, provenance: Mapping[str, Any]
+    ) -> list[File]:
+        """media: a Wave."""
+        from omnifex_audio import files
+
+        data = files.encode(media.samples, media.rate, request.format, provenance)
+        channels, length = media.samples.shape
+        meta = {"seconds": length / media.rate, "sample_rate": media.rate, "channels": channels}
+        return [File(data, self.formats[request.format], f".{request.format}", meta=meta)]

@@ -1,0 +1,48 @@
+"""What is asked of a picture, and the files that carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from omnifex import File, MediaInput, Modality, Request
+
+
+class ImageRequest(Request):
+    """A picture from a prompt, or from another picture and a prompt."""
+
+    width: int | None = Field(
+        default=None, ge=16, le=8192, description="Pixels across; the model's own if not given."
+    )
+    height: int | None = Field(
+        default=None, ge=16, le=8192, description="Pixels down; the model's own if not given."
+    )
+    image: Annotated[str, MediaInput("image")] | None = Field(
+        default=None, description="A picture to start from."
+    )
+    strength: float = Field(
+        default=0.6, gt=0, le=1, description="How far to leave the picture started from."
+    )
+    format: Literal["png", "webp", "jpg"] = Field(default="png", description="File format.")
+
+
+class ImageModality(Modality[ImageRequest]):
+    name = "image"
+    title = "Image"
+    Request = ImageRequest
+    formats = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg"}
+    default_format = "png"
+    default_model = "prism"
+
+    def encode(
+        self, media: Any, request: ImageRequest, provenance: Mapping[str, Any]
+    ) -> list[File]:
+        """media: pixels (H, W, 3) uint8."""
+        from omnifex_image import files
+
+        data = files.encode(media, request.format, provenance)
+        height, width = media.shape[:2]
+        meta = {"width": width, "height": height}
+        return [File(data, self.formats[request.format], f".{request.format}", meta=meta)]

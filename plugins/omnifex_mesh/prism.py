@@ -1,0 +1,31 @@
+"""Solids by the built-in model: a field of distance and colour, and the surface where it is zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omnifex_mesh.modality import MeshRequest
+from omnifex_mesh.prompts import read
+from omnifex_mesh.words import VOCABULARY
+from omnifex_prism.family import PrismFamily
+from omnifex_prism.reading import Reading
+
+if TYPE_CHECKING:
+    import trimesh
+    from torch import Tensor
+
+
+class PrismMesh(PrismFamily[MeshRequest]):
+    """A coloured surface from a 48³ field."""
+
+    modality = "mesh"
+    vocabulary = VOCABULARY
+
+    def read(self, prompt: str) -> Reading:
+        return read(prompt)
+
+    def media(self, samples: Tensor, request: MeshRequest) -> trimesh.Trimesh:
+        from omnifex_mesh.marching import surface
+
+        field = samples[0].cpu().numpy()  # (4, D, H, W)
+        return surface(field[0], (field[1:].clip(-1, 1).transpose(1, 2, 3, 0) + 1) / 2)

@@ -1,0 +1,98 @@
+"""What the built-in families have in common: a prompt is read, told to the backbone, and decoded."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import TypeVar
+
+from omnifex import Condition, LatentFamily, Request
+from omnifex_prism.reading import Reading
+from omnifex_prism.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from omnifex.engine.context import JobContext
+    from omnifex.engine.model import LoadedModel
+    from omnifex_registry import Model
+
+RequestT = TypeVar("RequestT", bound=Request, default=Request)
+
+
+class PrismFamily(LatentFamily[RequestT]):
+    """One modality of `prism`, the flow-matching transformer that all modalities share.
+
+    The model has a conditioner and an autoencoder a modality, named after it.
+    """
+
+    name = "prism"
+    class_name: ClassVar[str] = "PrismPipeline"
+    vocabulary: ClassVar[Vocabulary]
+
+    @abstractmethod
+    def read(self, prompt: str) -> Reading:
+        """The prompt as phrases of the vocabulary."""
+
+    @abstractmethod
+    def media(self, samples: Tensor, request: RequestT) -> Any:
+        """What the modality encodes, out of decoded samples (1, C, …) in [-1, 1]."""
+
+    def recognises(self, model: Model) -> bool:
+        return model.class_name == self.class_name and self.conditioner in model.components
+
+    def check(self, request: RequestT, model: Model) -> list[str]:
+        return [*super().check(request, model), *self.read(request.prompt).notes]
+
+    def shape(self, request: RequestT, model: LoadedModel) -> tuple[int, ...]:
+        stream = model["backbone"].config["streams"][self.modality]
+        return (stream["channels"], *stream["grid"])
+
+    def condition(self, job: JobContext, request: RequestT, model: LoadedModel) -> Condition:
+        import torch
+
+        ids = torch.tensor([self.vocabulary.encode(self.read(request.prompt).phrases)])
+        both = torch.cat([ids, torch.zeros_like(ids)]).to(job.device)  # the prompt, and silence
+        tokens, pooled = model[self.conditioner](both)
+        said, unsaid = (self.told(tokens[i : i + 1], pooled[i : i + 1]) for i in (0, 1))
+        return Condition(said, unsaid, self.shared())
+
+    def told(self, tokens: Tensor, pooled: Tensor) -> Mapping[str, Tensor]:
+        """The backbone's arguments for tokens (1, L, W) and a pooled vector (1, W)."""
+        return {"tokens": tokens, "pooled": pooled}
+
+    def shared(self) -> Mapping[str, Any]:
+        return {"stream": self.modality}
+
+    def decode(
+        self, job: JobContext, latents: Tensor, request: RequestT, model: LoadedModel
+    ) -> Any:
+        return self.media(model[self.autoencoder].decode(latents), request)
+
+    @property
+    def conditioner(self) -> str:
+        return f"{self.modality}_conditioner"
+
+    @property
+    def autoencoder(self) -> str:
+        return f"{self.modality}_autoencoder"
+
+
+class PrismDiffusionFamily(PrismFamily[RequestT]):
+    """One modality of `prism-ldm`, the latent-diffusion UNet that pictures and sounds share."""
+
+    name = "prism-ldm"
+    class_name = "PrismDiffusionPipeline"
+    prediction = "epsilon"
+    grid: ClassVar[tuple[int, int]]  # of the latents
+
+    def shape(self, request: RequestT, model: LoadedModel) -> tuple[int, ...]:
+        return (model["backbone"].config["in_channels"], *self.grid)
+
+    def told(self, tokens: Tensor, pooled: Tensor) -> Mapping[str, Tensor]:
+        return {"encoder_hidden_states": tokens, "class_labels": pooled}
+
+    def shared(self) -> Mapping[str, Any]:
+        return {}

@@ -1,0 +1,44 @@
+"""Clips by the built-in model: space and time attend to each other in its transformer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omnifex import InvalidRequest
+from omnifex_prism.family import PrismFamily
+from omnifex_prism.reading import Reading
+from omnifex_video.modality import VideoRequest
+from omnifex_video.prompts import read
+from omnifex_video.words import VOCABULARY
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from omnifex_registry import Model
+
+OWN = {"width": 96, "height": 96, "frames": 24}
+
+
+class PrismVideo(PrismFamily[VideoRequest]):
+    """24 frames of 96×96 pixels."""
+
+    modality = "video"
+    vocabulary = VOCABULARY
+
+    def read(self, prompt: str) -> Reading:
+        return read(prompt)
+
+    def check(self, request: VideoRequest, model: Model) -> list[str]:
+        for name, own in OWN.items():
+            if (asked := getattr(request, name)) not in (None, own):
+                raise InvalidRequest(
+                    f"model {model.name!r} makes clips of {OWN['frames']} frames of "
+                    f"{OWN['width']}×{OWN['height']} pixels, not of {name} {asked}; "
+                    f"leave {name} out or choose another model."
+                )
+        return super().check(request, model)
+
+    def media(self, samples: Tensor, request: VideoRequest) -> np.ndarray:
+        pixels = (samples[0].clamp(-1, 1) + 1) * 127.5  # (3, T, H, W)
+        return pixels.round().byte().permute(1, 2, 3, 0).cpu().numpy()

@@ -1,0 +1,122 @@
+"""The training loop of both backbones: one step sees every stream, and a checkpoint every 3 minutes."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recipes.data import Latents
+
+RATE, WARMUP, DECAY = 1e-3, 200, 0.999
+SAVE_EVERY = 180.0  # seconds
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a training run."""
+
+    steps: int
+    out: Path
+    device: str
+    compile: bool
+    restart: bool  # keep the weights, begin a new schedule
+
+
+def asked(description: str | None, steps: int) -> Asked:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--out", type=Path, default=Path("build/prism"))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--restart", action="store_true")
+    return Asked(**vars(parser.parse_args()))
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Warm up, stay, and fall to nothing over the last half."""
+    return RATE * min(1.0, (step + 1) / WARMUP, max(0.0, 2 * (1 - step / steps)) + 1e-3)
+
+
+@dataclass
+class Run:
+    """A model in training, with all that its checkpoint holds."""
+
+    model: nn.Module
+    path: Path
+    streams: tuple[str, ...]
+    step: int = 0
+    losses: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY)
+        self.average = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01
+        )
+        self.losses = {name: [] for name in self.streams}
+
+    def load(self, restart: bool, device: str) -> None:
+        saved = torch.load(self.path, weights_only=True, map_location=device)
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.losses = saved["losses"]
+        if not restart:
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.step = saved["step"]
+
+    def save(self) -> None:
+        state: dict[str, Any] = {"step": self.step, "losses": self.losses}
+        for name in ("model", "average", "optimizer"):
+            state[name] = getattr(self, name).state_dict()
+        torch.save(state, self.path.with_suffix(".tmp"))
+        self.path.with_suffix(".tmp").replace(self.path)
+
+    def update(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update_parameters(self.model)
+        self.step += 1
+
+    def report(self, started: float) -> None:
+        recent = {name: round(sum(v[-20:]) / len(v[-20:]), 4) for name, v in self.losses.items()}
+        minutes = round((time.monotonic() - started) / 60, 2)
+        print(json.dumps({"step": self.step, **recent, "minutes": minutes}), flush=True)
+
+
+Loss = Callable[[nn.Module, str, Tensor, Tensor], Tensor]  # model, stream, latents, ids
+
+
+def train(
+    model: nn.Module, name: str, batch: dict[str, int], loss_of: Loss, options: Asked
+) -> None:
+    """Train until the asked step; `batch` is the rows of each stream in one step."""
+    run = Run(model.to(options.device), options.out / f"{name}.pt", tuple(batch))
+    if run.path.exists():
+        run.load(options.restart, options.device)
+    torch.manual_seed(run.step)
+    data = {stream: Latents.load(stream, options.out, seed=run.step) for stream in batch}
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters", flush=True)
+    called = torch.compile(run.model) if options.compile else run.model
+    saved = started = time.monotonic()
+    while run.step < options.steps:
+        for stream, rows in batch.items():
+            latents, ids = (part.to(options.device) for part in data[stream].batch(rows))
+            loss = loss_of(called, stream, latents, ids)
+            loss.backward()
+            run.losses[stream].append(loss.item())
+        run.update(rate_at(run.step, options.steps))
+        if run.step % 20 == 0:
+            run.report(started)
+        if time.monotonic() - saved > SAVE_EVERY:
+            run.save()
+            saved = time.monotonic()
+    run.save()
