@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from omnifex_registry import DatabaseNewer, migrate
+from omnifex_registry import DatabaseNewer, errors, migrate
 from omnifex_registry.migrate import VERSION_TABLE
 from omnifex_registry.schema import metadata
 
@@ -44,7 +44,7 @@ def test_several_processes_migrate_one_new_database(tmp_path: Path) -> None:
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     engine = create_engine(url)
-    assert {"models", "components"} <= set(inspect(engine).get_table_names())
+    assert {"model", "component"} <= set(inspect(engine).get_table_names())
     engine.dispose()
 
 
@@ -75,3 +75,10 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'load_everything'"):
         _ = omnifex_registry.load_everything
+
+
+def test_every_error_code_is_in_the_docs() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "registry.md").read_text()
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    codes = {error.code for error in classes if issubclass(error, errors.RegistryError)}
+    assert {code for code in codes - {"registry"} if f"| `{code}` |" not in page} == set()

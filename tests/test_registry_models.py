@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, event, select
 from tiny_models import save_stable_diffusion, write_json, write_model
 
+import omnifex_jobs
 from omnifex_registry import (
     BadModelFolder,
     Component,
@@ -33,7 +34,9 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'home.db'}", connect_args={"timeout": 30})
+    """The database that jobs and models share."""
+    engine = omnifex_jobs.open_database(f"sqlite:///{tmp_path / 'home.db'}")
+    omnifex_jobs.migrate(engine)
     migrate(engine)
     yield engine
     engine.dispose()
@@ -112,7 +115,7 @@ def test_the_same_vae_in_two_models_is_one_component(
     two = registry.add(write_model(tmp_path / "two", scale=2))
     assert one.components["vae"].id == two.components["vae"].id
     assert one.components["unet"].id != two.components["unet"].id
-    assert rows(engine) == {"models": 2, "components": 4, "model_components": 6}
+    assert rows(engine) == {"model": 2, "component": 4, "model_component": 6}
 
 
 def test_equal_weights_of_another_class_or_config_are_another_component(
@@ -132,7 +135,7 @@ def test_removing_returns_only_the_orphaned_components(
     two = registry.add(write_model(tmp_path / "two", scale=2))
     assert registry.remove("one") == [one.components["unet"].id]
     assert registry.remove("two") == sorted(part.id for part in two.components.values())
-    assert rows(engine) == {"models": 0, "components": 0, "model_components": 0}
+    assert rows(engine) == {"model": 0, "component": 0, "model_component": 0}
     assert (tmp_path / "one" / WEIGHTS).exists()
 
 
@@ -181,7 +184,7 @@ def test_a_model_that_moved_or_changed_is_brought_up_to_date(
     write_model(tmp_path / "moved", scale=5)
     changed = registry.add(tmp_path / "moved", name="tiny")
     assert changed.components["unet"].id != first.components["unet"].id
-    assert rows(engine)["components"] == 3
+    assert rows(engine)["component"] == 3
 
 
 def test_a_home_can_be_moved_with_the_models_in_it(engine: Engine, tmp_path: Path) -> None:
@@ -294,7 +297,7 @@ def test_a_bad_folder_is_refused_by_name_and_leaves_nothing(
         registry.add(model)
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
-    assert rows(engine) == {"models": 0, "components": 0, "model_components": 0}
+    assert rows(engine) == {"model": 0, "component": 0, "model_component": 0}
 
 
 def test_a_failed_update_keeps_the_model_that_was_there(registry: Registry, model: Path) -> None:
@@ -337,13 +340,35 @@ def test_a_declared_library_must_be_installed(registry: Registry, model: Path) -
         registry.add(model)
 
 
-def test_many_threads_add_one_model_once(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("immediate", [True, False])
+def test_many_threads_add_one_model_once(engine: Engine, tmp_path: Path, immediate: bool) -> None:
+    """Also where transactions begin as readers and meet another's rows when they write."""
+    if not immediate:
+        engine = create_engine(engine.url, connect_args={"timeout": 30})
     folders = [write_model(tmp_path / f"m{number % 2}", scale=number % 2) for number in range(8)]
     registry = Registry(engine, tmp_path)
     with ThreadPoolExecutor(8) as pool:
         added = list(pool.map(registry.add, folders))
+    counts = rows(engine)
+    engine.dispose()
     assert {model.name for model in added} == {"m0", "m1"}
-    assert rows(engine) == {"models": 2, "components": 4, "model_components": 6}
+    assert counts == {"model": 2, "component": 4, "model_component": 6}
+
+
+def test_a_model_that_another_process_adds_in_between_is_met_again(
+    engine: Engine, model: Path, tmp_path: Path
+) -> None:
+    deferred = create_engine(engine.url)
+
+    @event.listens_for(deferred, "before_cursor_execute")
+    def intrude(db: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("INSERT") and not rows(engine)["model"]:
+            Registry(engine, tmp_path).add(model, family="theirs")
+
+    added = Registry(deferred, tmp_path).add(model)
+    deferred.dispose()
+    assert added.family == "theirs"
+    assert rows(engine) == {"model": 1, "component": 3, "model_component": 3}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from omnifex_registry.weights import Weights, read_weights, refuse_pickles
 ALIGNMENT = 64  # bytes; what torch's own allocator gives on a CPU
 _REFUSALS = (OSError, ValueError, TypeError, KeyError, AttributeError)
 _STORED_FLOATS = {"F16": torch.float16, "BF16": torch.bfloat16}
-# diffusers and transformers set torch's default dtype, a global, while they load.
+# diffusers and transformers set torch's default dtype, a global, while they load weights.
 _loading = threading.Lock()
 
 
@@ -48,11 +48,10 @@ def load_component(
     device = torch.device(device)
     dtype = dtype or default_dtype(component, device)
     try:
-        with _loading, _without_bars(found):
-            if hasattr(found, "from_pretrained"):
-                loaded = _pretrained(found, component, weights, dtype)
-            else:
-                loaded = _plain(found, component, weights, dtype, device)
+        if hasattr(found, "from_pretrained"):
+            loaded = _pretrained(found, component, weights, dtype)
+        else:
+            loaded = _plain(found, component, weights, dtype, device)
     except _REFUSALS as error:
         why = str(error).strip().partition("\n")[0] or type(error).__name__
         raise LoadFailed(component.path, component.class_name, why) from error
@@ -84,15 +83,16 @@ def _pretrained(
 ) -> Any:
     if weights is None:
         return found.from_pretrained(component.path, local_files_only=True)
-    module, report = found.from_pretrained(
-        component.path,
-        local_files_only=True,
-        use_safetensors=True,
-        variant=weights.variant,
-        dtype=dtype,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # else an error of many lines; reported below
-    )
+    with _loading, _without_bars(found):
+        module, report = found.from_pretrained(
+            component.path,
+            local_files_only=True,
+            use_safetensors=True,
+            variant=weights.variant,
+            dtype=dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # else an error of many lines; reported below
+        )
     # Tensors that the class does not want are no fault: a T5 encoder from a whole T5.
     wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys")}
     _demand_fit(component, wrong["missing_keys"], [], wrong["mismatched_keys"])
@@ -165,7 +165,9 @@ def _demand_values(module: nn.Module) -> None:
 def _ready(module: nn.Module, device: torch.device) -> nn.Module:
     module = module.to(device).eval().requires_grad_(False)
     for tensor in chain(module.parameters(), module.buffers()):
-        # Tensors mapped from a file lie where its header ends, and kernels round differently there.
+        # A tensor mapped from a file lies where its header ends: its address depends on metadata,
+        # and oneMKL promises equal bits for equally aligned memory only. A copy also outlives
+        # a file that is cut off later.
         if device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
             tensor.data = tensor.data.clone()
     return module

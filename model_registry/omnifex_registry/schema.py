@@ -5,7 +5,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, MetaData, 
 metadata = MetaData()
 
 models = Table(
-    "models",
+    "model",
     metadata,
     Column("name", String(100), primary_key=True),
     Column("family", String(100)),
@@ -18,7 +18,7 @@ models = Table(
 
 # Immutable facts, keyed by content.
 components = Table(
-    "components",
+    "component",
     metadata,
     Column("id", String(71), primary_key=True),
     Column("library", String(200), nullable=False),
@@ -30,9 +30,9 @@ components = Table(
 )
 
 model_components = Table(
-    "model_components",
+    "model_component",
     metadata,
-    Column("model", String(100), ForeignKey("models.name"), primary_key=True),
+    Column("model", String(100), ForeignKey("model.name"), primary_key=True),
     Column("role", String(100), primary_key=True),
-    Column("component", String(71), ForeignKey("components.id"), nullable=False, index=True),
+    Column("component", String(71), ForeignKey("component.id"), nullable=False, index=True),
 )

@@ -9,7 +9,7 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
-        "models",
+        "model",
         sa.Column("name", sa.String(100), primary_key=True),
         sa.Column("family", sa.String(100)),
         sa.Column("class_name", sa.String(200), nullable=False),
@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("added_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
-        "components",
+        "component",
         sa.Column("id", sa.String(71), primary_key=True),
         sa.Column("library", sa.String(200), nullable=False),
         sa.Column("class_name", sa.String(200), nullable=False),
@@ -29,13 +29,13 @@ def upgrade() -> None:
         sa.Column("weightless", sa.Boolean, nullable=False),
     )
     op.create_table(
-        "model_components",
-        sa.Column("model", sa.String(100), sa.ForeignKey("models.name"), primary_key=True),
+        "model_component",
+        sa.Column("model", sa.String(100), sa.ForeignKey("model.name"), primary_key=True),
         sa.Column("role", sa.String(100), primary_key=True),
         sa.Column(
             "component",
             sa.String(71),
-            sa.ForeignKey("components.id"),
+            sa.ForeignKey("component.id"),
             nullable=False,
             index=True,
         ),
