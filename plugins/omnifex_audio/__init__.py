@@ -1,15 +1,17 @@
 """Sounds: WAV, FLAC and Opus."""
 
-from omnifex import hookimpl
-from omnifex_audio.modality import AudioModality
-from omnifex_audio.prism import PrismAudio, PrismDiffusionAudio
+from omnifex import Family, Modality, hookimpl
 
 
 @hookimpl
-def register_modalities() -> list[AudioModality]:
+def register_modalities() -> list[Modality]:
+    from omnifex_audio.modality import AudioModality
+
     return [AudioModality()]
 
 
 @hookimpl
-def register_families() -> list[PrismAudio]:
+def register_families() -> list[Family]:
+    from omnifex_audio.prism import PrismAudio, PrismDiffusionAudio
+
     return [PrismAudio(), PrismDiffusionAudio()]

@@ -1,15 +1,17 @@
 """Clips: H.264 MP4, VP9 WebM and GIF."""
 
-from omnifex import hookimpl
-from omnifex_video.modality import VideoModality
-from omnifex_video.prism import PrismVideo
+from omnifex import Family, Modality, hookimpl
 
 
 @hookimpl
-def register_modalities() -> list[VideoModality]:
+def register_modalities() -> list[Modality]:
+    from omnifex_video.modality import VideoModality
+
     return [VideoModality()]
 
 
 @hookimpl
-def register_families() -> list[PrismVideo]:
+def register_families() -> list[Family]:
+    from omnifex_video.prism import PrismVideo
+
     return [PrismVideo()]
