@@ -172,9 +172,7 @@ def check_modality(modality: Modality[Any]) -> None:
     """Refuse a modality whose class attributes break the contract."""
     require(modality, "name", "title", "Request", "formats", "default_format", "default_model")
     if not (isinstance(modality.Request, type) and issubclass(modality.Request, Request)):
-        raise PluginError(
-            f"modality {modality.name!r}: Request must be a subclass of omnifex.Request"
-        )
+        raise PluginError(f"modality {modality.name!r}: Request is no subclass of omnifex.Request")
     if modality.default_format not in modality.formats:
         raise PluginError(
             f"modality {modality.name!r}: default_format {modality.default_format!r} is not one of "

@@ -17,12 +17,12 @@ class Baton:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counting = threading.Lock()
-        self._jobs = 0
+        self.jobs = 0
 
     @property
     def alone(self) -> bool:
         """Whether nobody else has the baton, awaits it, or will want it back."""
-        return self._jobs == 1
+        return self.jobs == 1
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -45,4 +45,4 @@ class Baton:
 
     def _count(self, change: int) -> None:
         with self._counting:
-            self._jobs += change
+            self.jobs += change

@@ -25,7 +25,7 @@ class Dispatcher:
         self._residency = residency
         self._baton = baton
         self._device = threading.Lock()
-        self._waiting: deque[ComponentCall] = deque()
+        self.waiting: deque[ComponentCall] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -43,11 +43,9 @@ class Dispatcher:
         return module
 
     def close(self) -> None:
-        """End the device's thread; calls that still wait are canceled."""
+        """End the device's thread once the calls that wait are done; later ones are canceled."""
         with self._changed:
             self._closed = True
-            while self._waiting:
-                self._waiting.popleft().future.cancel()
             self._changed.notify()
         if self._thread:
             self._thread.join()
@@ -62,10 +60,12 @@ class Dispatcher:
 
     def _enqueue(self, call: ComponentCall) -> None:
         with self._changed:
+            if self._closed:
+                raise Canceled
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
                 self._thread.start()
-            self._waiting.append(call)
+            self.waiting.append(call)
             self._changed.notify()
 
     def _serve(self) -> None:
@@ -82,10 +82,10 @@ class Dispatcher:
         """The call that has waited longest, or None when the dispatcher is closed."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
+                self._changed.wait_for(lambda: self.waiting or self._closed)
+                if not self.waiting:
                     return None
-                call = self._waiting.popleft()
+                call = self.waiting.popleft()
             if call.future.set_running_or_notify_cancel():
                 return call
 

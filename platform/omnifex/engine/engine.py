@@ -71,9 +71,9 @@ class Engine:
         self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
     ) -> None:
         self.device = torch.device(device)
-        self._baton = Baton()
-        self._residency = Residency(self.device, dtype)
-        self._dispatcher = Dispatcher(self._residency, self._baton)
+        self.baton = Baton()
+        self.residency = Residency(self.device, dtype)
+        self.dispatcher = Dispatcher(self.residency, self.baton)
         self._running: dict[threading.Thread, RunningJob] = {}
 
     def __enter__(self) -> Engine:
@@ -101,7 +101,7 @@ class Engine:
 
     def residents(self) -> list[Resident]:
         """The components in memory, largest first."""
-        return self._residency.listing()
+        return self.residency.listing()
 
     def close(self) -> None:
         """Cancel what runs, wait for it, and free the device."""
@@ -110,8 +110,8 @@ class Engine:
             job.cancel()
         for thread in running:
             thread.join()
-        self._dispatcher.close()
-        self._residency.clear()
+        self.dispatcher.close()
+        self.residency.clear()
 
     def _job(self, assignment: Assignment, listener: Listener | None) -> JobContext:
         return JobContext(
@@ -139,8 +139,8 @@ class Engine:
         return Outcome(files, metrics(job, time.perf_counter() - began))
 
     def _generate(self, job: JobContext, assignment: Assignment) -> Any:
-        model = LoadedModel(assignment.model, job, self._dispatcher)
-        with self._baton.held(), job.entered():
+        model = LoadedModel(assignment.model, job, self.dispatcher)
+        with self.baton.held(), job.entered():
             job.check()
             return assignment.family.generate(job, assignment.request, model)
 
