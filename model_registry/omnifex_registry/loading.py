@@ -166,8 +166,7 @@ def _ready(module: nn.Module, device: torch.device) -> nn.Module:
     module = module.to(device).eval().requires_grad_(False)
     for tensor in chain(module.parameters(), module.buffers()):
         # A tensor mapped from a file lies where its header ends: its address depends on metadata,
-        # and oneMKL promises equal bits for equally aligned memory only. A copy also outlives
-        # a file that is cut off later.
+        # and oneMKL promises equal bits for equally aligned memory only.
         if device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
             tensor.data = tensor.data.clone()
     return module
