@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import pytest
 
 from omnifex_jobs import Artifact, Job, JobQueue, Recipe, Submission, migrate, open_database
 
@@ -30,3 +35,17 @@ def artifact(letter: str = "a", **fields: Any) -> Artifact:
 
 def kinds(queue: JobQueue, job_id: str | None = None) -> list[str]:
     return [event.kind for event in queue.events(job_id)]
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A real file system of 1 MiB; skips the test where nobody may mount one."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, literal, select, union_all
 
 from omnifex_jobs.errors import JobNotFound, UnknownState
-from omnifex_jobs.moves import SLICE
+from omnifex_jobs.moves import SLICE, in_state
 from omnifex_jobs.records import Artifact, Attempt, Event, Job, JobError, Progress
 from omnifex_jobs.schema import (
     artifact,
@@ -51,7 +51,7 @@ def matching(
     """The conditions of a search; `text` is looked for in the recipe's values, in any case."""
     conditions: list[ColumnElement[bool]] = []
     if state is not None:
-        conditions.append(job.c.state == known_state(state))
+        conditions.append(in_state(known_state(state)))
     if modality is not None:
         conditions.append(job.c.modality == modality)
     if model is not None:
@@ -90,8 +90,8 @@ def attempts(db: Connection, job_id: str) -> list[Attempt]:
 
 def counts(db: Connection) -> dict[State, int]:
     """How many jobs are in each state; every state is named."""
-    rows = db.execute(select(job.c.state, func.count().label("jobs")).group_by(job.c.state))
-    return dict.fromkeys(State, 0) | {State(row.state): row.jobs for row in rows}
+    each = [select(literal(state), func.count(job.c.id)).where(in_state(state)) for state in State]
+    return {State(state): jobs for state, jobs in db.execute(union_all(*each))}
 
 
 def _slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -94,7 +94,7 @@ job = Table(
     _partial(
         "ux_job_idempotency", "idempotency_key", where="idempotency_key IS NOT NULL", unique=True
     ),
-    Index("ix_job_state", "state", "id"),
+    _partial("ix_job_ended", "state", "id", where="completed_at IS NOT NULL"),
     Index("ix_job_recipe", "recipe_hash"),
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 from omnifex_jobs.errors import DatabaseBusy, DatabaseUnusable, DiskFull, JobsError
 
 PATIENCE_S = 30.0  # how long a writer waits for its turn before `database_busy`
+SWITCH_S = 0.2
 PATIENCE = f"PRAGMA busy_timeout={PATIENCE_S * 1000:.0f}"
 NO_PATIENCE = "PRAGMA busy_timeout=0"
 NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "ceph", "fuse.sshfs", "beegfs", "gpfs")
@@ -60,18 +61,18 @@ def network_kind(path: Path, mounts: Sequence[Sequence[str]]) -> str | None:
 def configure(connection: Any) -> None:
     """Sets up a new connection; every one of these settings is needed."""
     connection.isolation_level = None  # the driver must not begin transactions by itself
+    connection.execute(PATIENCE)
     _choose_journal(connection)
     connection.execute("PRAGMA synchronous=FULL")  # NORMAL loses acknowledged jobs at a power cut
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA cache_size=-16000")
-    connection.execute(PATIENCE)
 
 
 def begin_writing(connection: Any) -> None:
     """Takes the one write lock; SQLite's own waiting is unfair, so it is set aside for ours."""
     connection.execute(NO_PATIENCE)
     try:
-        _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        _patiently(lambda: connection.execute("BEGIN IMMEDIATE"), PATIENCE_S)
     finally:
         connection.execute(PATIENCE)
 
@@ -91,22 +92,35 @@ def plain_error(error: BaseException, database: str) -> JobsError | None:
 def _choose_journal(connection: Any) -> None:
     """WAL where SQLite is sound; else the rollback journal, which has no log to be reset."""
     version = connection.execute("SELECT sqlite_version()").fetchone()[0]
-    connection.execute(NO_PATIENCE)  # a change of mode ignores it now and then; we wait ourselves
-    if not vulnerable(tuple(map(int, version.split(".")))):
-        _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+    faulty = vulnerable(tuple(map(int, version.split("."))))
+    if faulty:
+        # A process with a sound SQLite may hold this file in WAL, now or later. The race needs a
+        # checkpoint by the faulty code, so this process never makes one.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+    used = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    wanted = "truncate" if faulty else "wal"
+    if used != wanted:
+        _switch_journal(connection, wanted, in_wal=used == "wal")
+
+
+def _switch_journal(connection: Any, wanted: str, in_wal: bool) -> None:
+    """Into or out of WAL only while nobody else is at work; else goes on in the mode it finds."""
+    change = f"PRAGMA journal_mode={wanted}"
+    if wanted != "wal" and not in_wal:
+        connection.execute(change)
         return
-    # A process with a sound SQLite may hold this file in WAL, now or later. The race needs a
-    # checkpoint by the faulty code, so this process never makes one.
-    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(NO_PATIENCE)
     try:
-        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        _patiently(lambda: connection.execute(change), SWITCH_S)
     except Exception as error:
         if not _busy(error):
             raise
+    finally:
+        connection.execute(PATIENCE)
 
 
-def _patiently(action: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def _patiently(action: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while True:
         try:
             action()

@@ -90,7 +90,7 @@ def _create_job_indexes() -> None:
     _partial_index(
         "ux_job_idempotency", ["idempotency_key"], "idempotency_key IS NOT NULL", unique=True
     )
-    op.create_index("ix_job_state", "job", ["state", "id"])
+    _partial_index("ix_job_ended", ["state", "id"], "completed_at IS NOT NULL")
     op.create_index("ix_job_recipe", "job", ["recipe_hash"])
 
 
