@@ -103,6 +103,15 @@ def test_a_pause_in_a_gif_is_as_many_frames_as_it_was() -> None:
     assert clip.fps == 12
 
 
+def test_a_gif_is_never_so_fast_that_players_slow_it_down() -> None:
+    with Image.open(io.BytesIO(encode(moving_square(), 120, "gif", PROVENANCE))) as picture:
+        durations = []
+        for index in range(picture.n_frames):
+            picture.seek(index)
+            durations.append(picture.info["duration"])
+    assert durations == [20] * 12
+
+
 @pytest.mark.parametrize("extension", ["mp4", "webm"])
 def test_a_broken_rate_is_kept(extension: str) -> None:
     data = encode(moving_square(), Fraction(30_000, 1001), extension, PROVENANCE)

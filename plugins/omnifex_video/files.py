@@ -24,6 +24,7 @@ from omnifex.errors import UnreadableInput
 
 MAX_BYTES = 2 << 30
 """Of decoded frames: a clip beyond this is refused rather than unpacked."""
+GIF_MAX_FPS = Fraction(50)
 
 
 class UnreadableVideo(UnreadableInput):
@@ -174,7 +175,8 @@ def _encode_gif(frames: np.ndarray, fps: Fraction, provenance: Mapping[str, Any]
     strip = Image.fromarray(frames.reshape(count * height, width, 3))
     palette = strip.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
     pictures = [Image.fromarray(frame).quantize(palette=palette) for frame in frames]
-    ends = [round(100 * index / fps) for index in range(count + 1)]  # GIF counts 1/100 s
+    # GIF counts 1/100 s, and players take 0 and 1 of them for 10: 50 frames a second are the most.
+    ends = [round(100 * index / min(fps, GIF_MAX_FPS)) for index in range(count + 1)]
     file = io.BytesIO()
     pictures[0].save(
         file,
