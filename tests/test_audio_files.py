@@ -98,6 +98,12 @@ def test_a_sound_made_elsewhere_has_no_provenance() -> None:
     assert decode(file.getvalue()).samples.shape == (1, 800)
 
 
+def test_a_sound_with_latin_1_tags_is_read_all_the_same() -> None:
+    data = encode(tone(), RATE, "wav", {"prompt": "Annee"}).replace(b"Annee", b"Ann\xe9e")
+    assert decode(data).samples.shape == (1, 12_000)
+    assert read_provenance(data) == {"prompt": "Ann\N{REPLACEMENT CHARACTER}e"}
+
+
 @pytest.mark.parametrize("read", [decode, read_provenance])
 @pytest.mark.parametrize("data", [b"", b"Dear Omnifex", b"RIFF\0\0\0\0WAVE", b"fLaC", b"OggS"])
 def test_what_is_no_sound_is_refused_in_one_sentence(read: object, data: bytes) -> None:

@@ -201,6 +201,13 @@ def test_a_mesh_cut_in_half_is_refused(extension: str) -> None:
         decode(data[: len(data) // 2], extension)
 
 
+def test_a_mesh_with_points_that_are_not_numbers_is_refused() -> None:
+    points = [[0, 0, 0], [0, 1, 0], [np.inf, 0, 0], [0, 0, 1]]
+    data = trimesh.Trimesh(points, [[0, 1, 2], [1, 2, 3]], process=False).export(file_type="ply")
+    with pytest.raises(UnreadableMesh):
+        decode(data, "ply")
+
+
 def test_the_provenance_of_a_broken_glb_is_refused() -> None:
     with pytest.raises(UnreadableMesh):
         read_provenance(encode(two_balls(), "glb", PROVENANCE)[:300])

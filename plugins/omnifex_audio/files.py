@@ -89,11 +89,16 @@ def decode(data: bytes) -> Sound:
 def read_provenance(data: bytes) -> dict[str, Any] | None:
     """What `encode` was given; None in a sound made elsewhere."""
     try:
-        with av.open(io.BytesIO(data)) as container:
+        with _opened(data) as container:
             tags = {**container.metadata, **container.streams.audio[0].metadata}
     except (av.FFmpegError, IndexError) as error:
         raise _unreadable(data, error) from error
     return record.from_json({name.lower(): text for name, text in tags.items()}.get("comment"))
+
+
+def _opened(data: bytes) -> av.container.InputContainer:
+    """Old files have tags in other encodings than UTF-8, which is no reason to refuse them."""
+    return av.open(io.BytesIO(data), metadata_errors="replace")
 
 
 def _tags(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -138,7 +143,7 @@ def _resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
 def _decode(data: bytes) -> Sound:
     pieces: list[np.ndarray] = []
     count = 0
-    with av.open(io.BytesIO(data)) as container:
+    with _opened(data) as container:
         stream = container.streams.audio[0]
         planar = av.AudioResampler(format="fltp")
         for frame in container.decode(stream):

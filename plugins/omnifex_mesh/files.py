@@ -54,6 +54,8 @@ def decode(data: bytes, extension: str) -> trimesh.Trimesh:
         raise _unreadable(data, extension, str(error) or type(error).__name__) from error
     if not len(mesh.faces):
         raise _unreadable(data, extension, "it has no faces")
+    if not np.isfinite(mesh.vertices).all():
+        raise _unreadable(data, extension, "some of its points are not numbers")
     if extension == "glb":
         mesh.visual.vertex_colors = _recoloured(mesh.visual.vertex_colors, to_srgb)
     return mesh

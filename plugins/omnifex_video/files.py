@@ -106,7 +106,7 @@ def read_provenance(data: bytes) -> dict[str, Any] | None:
         if _is_gif(data):
             with Image.open(io.BytesIO(data)) as picture:
                 return record.from_json(picture.info.get("comment"))
-        with av.open(io.BytesIO(data)) as container:
+        with _opened(data) as container:
             tags = {name.lower(): text for name, text in container.metadata.items()}
             return record.from_json(tags.get("comment"))
     except (av.FFmpegError, OSError, ValueError, EOFError) as error:
@@ -123,6 +123,11 @@ def contact_sheet(frames: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
         left = gap + index % columns * (width + gap)
         page[top : top + height, left : left + width] = frame
     return page
+
+
+def _opened(data: bytes) -> av.container.InputContainer:
+    """Old files have tags in other encodings than UTF-8, which is no reason to refuse them."""
+    return av.open(io.BytesIO(data), metadata_errors="replace")
 
 
 def _tags(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -158,7 +163,7 @@ def _even(frames: np.ndarray) -> np.ndarray:
 
 def _decode_video(data: bytes) -> Clip:
     frames = []
-    with av.open(io.BytesIO(data)) as container:
+    with _opened(data) as container:
         stream = container.streams.video[0]
         for frame in container.decode(stream):
             frames.append(frame.to_ndarray(format="rgb24"))
