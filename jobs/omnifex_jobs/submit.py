@@ -87,7 +87,7 @@ def _insert_job(db: Connection, job_id: str, state: State, submission: Submissio
         "max_attempts": submission.max_attempts,
         "created_at": now_ms(),
     }
-    return bool(db.execute(_insert_new(db, job).values(row)).rowcount)
+    return db.scalar(_insert_new(db, job).values(row).returning(job.c.id)) is not None
 
 
 def _known(db: Connection, submission: Submission) -> str:
