@@ -1,5 +1,4 @@
 """What can go wrong with jobs and their files, one class each; shown to the user as it stands."""
-# ruff: noqa: N818 - each name says what happened; "Error" would add nothing
 
 from __future__ import annotations
 
