@@ -27,7 +27,7 @@ import omnifex
 from omnifex.engine.context import JobContext
 from omnifex.engine.model import LoadedModel
 from omnifex.workbench import Workbench
-from omnifex_registry import Model, load_component
+from omnifex_registry import Model
 from omnifex_registry.backbones.flow_transformer import FlowTransformer
 
 SHAPE = (4, 16, 16)
@@ -166,7 +166,7 @@ def compare(size: Size, rounds: int) -> Report:
                 "seed": 7,
             }
             assignment = bench.assignment("bench", **fields)
-            backbone = load_component(bench.model("bench").components["backbone"])
+            backbone = bench.engine.residency.bring(assignment.model.components["backbone"])
 
             def loop() -> bytes:
                 return hand_written(backbone, size.steps, 7)

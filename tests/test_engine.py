@@ -1,7 +1,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +10,15 @@ from typing import Any
 import dots_plugin
 import pytest
 import torch
-from dots_plugin import Dots, DotsRequest
+from dots_plugin import Dots
+from engine_cases import Heard, call, dots, free, two_jobs_with_one_call_running
 
 import omnifex
-from omnifex.engine.context import JobContext, Listener, current_job
-from omnifex.engine.engine import Assignment, Engine, RunningJob
+from omnifex.engine.context import JobContext, current_job
+from omnifex.engine.engine import Engine
 from omnifex.engine.model import LoadedModel
-from omnifex.errors import Canceled, GenerationFailed, PluginError, UnreadableInput
+from omnifex.errors import GenerationFailed, PluginError, UnreadableInput
 from omnifex.workbench import Workbench
-from omnifex_jobs import Progress
-from omnifex_registry import Model
 
 
 @pytest.fixture
@@ -33,51 +32,6 @@ def bench(tmp_path: Path) -> Iterator[Workbench]:
 @pytest.fixture
 def engine(bench: Workbench) -> Engine:
     return bench.engine
-
-
-class Free(omnifex.Family[DotsRequest]):
-    """A family that runs the function it is given."""
-
-    name, modality = "free", "dots"
-
-    def __init__(self, body: Callable[[JobContext, LoadedModel], Any]) -> None:
-        self.body = body
-
-    def recognises(self, model: Model) -> bool:
-        return True
-
-    def generate(self, job: JobContext, request: DotsRequest, model: LoadedModel) -> Any:
-        return self.body(job, model)
-
-
-class Heard(Listener):
-    """Keeps what it hears, and may act on it."""
-
-    def __init__(self, act: Callable[[Progress], object] = lambda progress: None) -> None:
-        self.progresses: list[Progress] = []
-        self.notes: list[str] = []
-        self.act = act
-
-    def progress(self, progress: Progress) -> None:
-        self.progresses.append(progress)
-        self.act(progress)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-def dots(bench: Workbench, seed: int = 1, **fields: Any) -> Assignment:
-    return bench.assignment("dots", prompt="three dots", seed=seed, **fields)
-
-
-def free(bench: Workbench, body: Callable[[JobContext, LoadedModel], Any]) -> Assignment:
-    return replace(dots(bench), family=Free(body))
-
-
-def call(model: LoadedModel) -> torch.Tensor:
-    """One call of the backbone, with any tensors."""
-    result: torch.Tensor = model["backbone"](torch.ones(1, 2), torch.ones(1), torch.zeros(1, 2))
-    return result
 
 
 def test_a_job_becomes_files_with_their_provenance(bench: Workbench) -> None:
@@ -159,95 +113,6 @@ def test_a_file_is_encoded_while_other_jobs_go_on(bench: Workbench, engine: Engi
     engine.run(dots(bench))
     finished.set()
     assert slow.result(10).files
-
-
-def test_a_canceled_job_stops_at_the_next_call(bench: Workbench, engine: Engine) -> None:
-    def cancel_at_three(progress: Progress) -> None:
-        if progress.step == 3:
-            running.cancel()
-
-    started = threading.Event()
-    Dots.during = staticmethod(lambda: started.wait(5))
-    running = engine.start(dots(bench, steps=200), Heard(cancel_at_three))
-    started.set()
-    with pytest.raises(Canceled):
-        running.result(30)
-    assert len(Dots.calls) == 3
-
-
-def test_a_job_canceled_during_a_call_makes_no_other(bench: Workbench, engine: Engine) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def during() -> None:
-        begun.set()
-        go_on.wait(5)
-
-    Dots.during = staticmethod(during)
-    running = engine.start(dots(bench, steps=200))
-    assert begun.wait(30)
-    running.cancel()
-    go_on.set()
-    with pytest.raises(Canceled):
-        running.result(30)
-    assert len(Dots.calls) == 1
-
-
-def test_a_job_canceled_while_its_call_waits_ends_at_once(bench: Workbench, engine: Engine) -> None:
-    jobs, go_on = two_jobs_with_one_call_running(bench, engine)
-    waiting = next(job for job in jobs if job.job.id == "waiting")
-    waiting.cancel()
-    with pytest.raises(Canceled):
-        waiting.outcome.result(10)
-    go_on.set()
-    for job in jobs:
-        job.outcome.exception(10)
-    assert len(Dots.calls) == 1
-
-
-def two_jobs_with_one_call_running(
-    bench: Workbench, engine: Engine
-) -> tuple[list[RunningJob], threading.Event]:
-    """Job "running" is in the device's thread until the event is set; job "waiting" is next."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def during() -> None:
-        begun.set()
-        go_on.wait(10)
-
-    def once(job: JobContext, model: LoadedModel) -> torch.Tensor:
-        if job.id == "running":
-            wait_until(lambda: engine.baton.jobs == 2)
-        return call(model)
-
-    Dots.during = staticmethod(during)
-    jobs = [engine.start(replace(free(bench, once), id="running"))]
-    wait_until(lambda: engine.baton.jobs == 1)
-    jobs.append(engine.start(replace(free(bench, once), id="waiting")))
-    assert begun.wait(10)
-    wait_until(lambda: len(engine.dispatcher.waiting) == 1)
-    return jobs, go_on
-
-
-def test_an_except_clause_does_not_swallow_a_cancel(bench: Workbench, engine: Engine) -> None:
-    def stubborn(job: JobContext, model: LoadedModel) -> torch.Tensor:
-        job.cancel()
-        try:
-            return call(model)
-        except Exception:
-            return torch.zeros(1)
-
-    with pytest.raises(Canceled):
-        engine.run(free(bench, stubborn))
-
-
-def test_a_closing_engine_cancels_what_runs(bench: Workbench) -> None:
-    begun = threading.Event()
-    Dots.during = staticmethod(begun.set)
-    with Engine() as engine:
-        jobs = [engine.start(dots(bench, seed, steps=1000)) for seed in range(3)]
-        assert begun.wait(30)
-    assert {type(job.outcome.exception(1)) for job in jobs} == {Canceled}
-    assert engine.residents() == []
 
 
 def test_a_failing_component_is_named_with_its_family_and_model(
@@ -348,10 +213,3 @@ def test_tokenizers_are_each_jobs_own(bench: Workbench, engine: Engine) -> None:
         return call(model)
 
     assert engine.run(free(bench, body)).files
-
-
-def wait_until(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
