@@ -61,6 +61,12 @@ class Modality(ABC, Generic[RequestT]):
         keeps no state on itself.
         """
 
+    def check_input(self, file: Path) -> None:
+        """Refuse a user's file of this media that cannot be read, with an UnreadableInput.
+
+        Called at submit for fields marked MediaInput(name), in a process that has no torch.
+        """
+
 
 class Family(ABC, Generic[RequestT]):
     """The knowledge of one kind of checkpoint, for one modality."""

@@ -1,0 +1,90 @@
+"""A file that a job made, in the hands of its user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from omnifex.errors import OmnifexError
+from omnifex_jobs import Artifact as StoredArtifact
+from omnifex_jobs import ArtifactStore
+
+
+class Unwritable(OmnifexError):
+    """A place where the user wants a file and none can be written."""
+
+    code = "unwritable"
+
+
+class Artifact:
+    """A file kept by its content; `path` is the store's own copy, which must not be changed."""
+
+    def __init__(self, stored: StoredArtifact, store: ArtifactStore) -> None:
+        self.record = stored
+        self._store = store
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.name} {self.media_type} {self.size:,} bytes {self.sha256[:12]}>"
+
+    @property
+    def sha256(self) -> str:
+        """64 hex digits."""
+        return self.record.sha256
+
+    @property
+    def media_type(self) -> str:
+        return self.record.media_type
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.record.size
+
+    @property
+    def role(self) -> str:
+        """`output`, `preview` or `input`."""
+        return self.record.role
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """What the modality says about the file: width, duration, …"""
+        return self.record.meta
+
+    @property
+    def path(self) -> Path:
+        """Where the file is kept; ArtifactMissing when somebody took it away."""
+        return self._store.path(self.sha256)
+
+    def open(self) -> BinaryIO:
+        return self._store.open(self.sha256)
+
+    def read_bytes(self) -> bytes:
+        return self.path.read_bytes()
+
+    def verify(self) -> bool:
+        """Whether the file is there and its bytes are still those that were made."""
+        return self._store.verify(self.sha256)
+
+    def save(self, path: Path | str) -> Path:
+        """Copy the file to `path`, or under its own name into a folder; all of it or nothing."""
+        target = Path(path).expanduser()
+        target = target / self.name if target.is_dir() else target
+        draft = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.path, draft)
+            os.replace(draft, target)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise Unwritable(
+                f"cannot write {target} ({error.strerror or error}); choose another place."
+            ) from error
+        return target

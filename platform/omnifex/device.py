@@ -1,0 +1,42 @@
+"""Which devices this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omnifex.errors import OmnifexError
+
+
+class UnknownDevice(OmnifexError):
+    """A device that this machine does not have."""
+
+    code = "unknown_device"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"no device {name!r}; this machine has {', '.join(known)}.")
+
+
+def find_devices() -> list[str]:
+    """The accelerators, all of one kind; the CPU where there is none. Imports torch."""
+    import torch
+
+    if torch.cuda.is_available():
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        return ["mps"]
+    return ["cpu"]
+
+
+def checked_devices(names: Sequence[str] | None) -> list[str] | None:
+    """The devices as torch names them, or UnknownDevice; None stays None: to be found later."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        names = [names]
+    wanted = {"cuda:0" if name == "cuda" else name: None for name in names}
+    if set(wanted) - {"cpu"}:  # the CPU is always there, and torch slow to import
+        known = ["cpu", *(device for device in find_devices() if device != "cpu")]
+        for name in wanted:
+            if name not in known:
+                raise UnknownDevice(name, known)
+    return list(wanted) or None

@@ -1,0 +1,69 @@
+"""The folder that a studio lives in, and what all that work in it share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine as Database
+
+import omnifex_jobs
+import omnifex_registry
+from omnifex.bell import Bell
+from omnifex.errors import OmnifexError
+from omnifex.models import Models
+from omnifex.plugins import PluginHost
+from omnifex_jobs import ArtifactStore, JobQueue
+
+DATABASE = "omnifex.db"
+ARTIFACTS = "artifacts"
+
+
+class UnsupportedHome(OmnifexError):
+    """An address where a folder is needed."""
+
+    code = "unsupported_home"
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"home {address!r} is an address; give a folder on this machine.")
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home, opened: safe to share between threads; each process opens its own."""
+
+    folder: Path
+    database: Database
+    queue: JobQueue
+    store: ArtifactStore
+    models: Models
+    plugins: PluginHost
+    news: Bell = field(default_factory=Bell)  # a job of this process came, went on or ended
+    alarm: Bell = field(default_factory=Bell)  # a cancel was asked for
+
+    def close(self) -> None:
+        self.database.dispose()
+
+
+def open_home(
+    folder: Path | str | None = None, plugins: PluginHost | Iterable[object] = ()
+) -> Home:
+    """Open a home, made where it is missing; `plugins` join those that are installed."""
+    folder = home_folder(folder)
+    host = plugins if isinstance(plugins, PluginHost) else PluginHost(plugins)
+    database = omnifex_jobs.open_database(f"sqlite:///{folder / DATABASE}")
+    omnifex_jobs.migrate(database)
+    omnifex_registry.migrate(database)
+    models = Models(omnifex_registry.Registry(database, folder), host)
+    store = ArtifactStore(folder / ARTIFACTS)
+    return Home(folder, database, JobQueue(database), store, models, host)
+
+
+def home_folder(given: Path | str | None = None) -> Path:
+    """The folder that is given, else $OMNIFEX_HOME, else ~/.omnifex."""
+    chosen = given or os.environ.get("OMNIFEX_HOME") or "~/.omnifex"
+    if "://" in str(chosen):
+        raise UnsupportedHome(str(chosen))
+    return Path(chosen).expanduser().resolve()

@@ -1,0 +1,124 @@
+"""Media that users hand in: a path, bytes, a PIL image, an artifact or a job become references."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from omnifex.artifact import Artifact
+from omnifex.errors import UnreadableInput
+from omnifex.home import Home
+from omnifex.job import Job
+from omnifex.media_types import fits, head, media_type_of
+from omnifex.request import MediaInput, Request
+from omnifex_jobs import Artifact as StoredArtifact
+
+FILE, JOB = "sha256:", "job:"
+
+
+@dataclass
+class Inputs:
+    """What a request's media fields refer to: files by content, and jobs to wait for."""
+
+    references: dict[str, Any] = field(default_factory=dict)
+    artifacts: list[StoredArtifact] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
+
+
+def media_fields(request_type: type[Request]) -> dict[str, str]:
+    """The fields that take files, each with its kind of media."""
+    kinds = {
+        name: next(kinds_of(described.annotation, described.metadata), None)
+        for name, described in request_type.model_fields.items()
+    }
+    return {name: kind for name, kind in kinds.items() if kind}
+
+
+def kinds_of(annotation: Any, metadata: Any = ()) -> Iterator[str]:
+    yield from (mark.kind for mark in metadata if isinstance(mark, MediaInput))
+    for inner in get_args(annotation):
+        yield from kinds_of(inner, getattr(inner, "__metadata__", ()))
+
+
+def given_media(request_type: type[Request], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields among those given that hold files."""
+    kinds = media_fields(request_type)
+    return {name: value for name, value in fields.items() if name in kinds and value is not None}
+
+
+def take_in(home: Home, request_type: type[Request], media: Mapping[str, Any]) -> Inputs:
+    """Store the files and name them by content; UnreadableInput names what cannot be used."""
+    kinds, taken = media_fields(request_type), Inputs()
+    for name, value in media.items():
+        if isinstance(value, list | tuple):
+            taken.references[name] = [refer(home, taken, name, kinds[name], one) for one in value]
+        else:
+            taken.references[name] = refer(home, taken, name, kinds[name], value)
+    return taken
+
+
+def refer(home: Home, taken: Inputs, name: str, kind: str, value: Any) -> str:
+    """The reference that stands for one value in the recipe."""
+    if isinstance(value, str) and value.startswith(JOB):
+        value = Job(home, value.removeprefix(JOB))
+    if isinstance(value, Job):
+        taken.parents.append(value.id)
+        return JOB + value.id
+    if isinstance(value, Artifact):
+        value = value.path
+    elif isinstance(value, str) and value.startswith(FILE):
+        value = home.store.path(value.removeprefix(FILE))
+    stored = store_file(home, name, kind, value)
+    taken.artifacts.append(stored)
+    return FILE + stored.sha256
+
+
+def store_file(home: Home, name: str, kind: str, value: Any) -> StoredArtifact:
+    source, label = readable(name, value)
+    modality = home.plugins.modalities.get(kind)
+    media_type, suffix = media_type_of(source, modality)
+    if not media_type or not fits(media_type, kind, modality):
+        found = f"it is {media_type}" if media_type else f"it begins with {head(source)!r}"
+        raise UnreadableInput(f"{label} is no {kind} file: {found}; give a file of that kind.")
+    file = home.store.put(source, suffix=suffix, media_type=media_type)
+    try:
+        if modality is not None:
+            modality.check_input(file.path)
+    except UnreadableInput as error:
+        raise UnreadableInput(f"{label} cannot be used: {error}") from error
+    shown = source.name if isinstance(source, Path) else ""
+    return StoredArtifact(file.sha256, media_type, file.size, role="input", name=shown)
+
+
+def readable(name: str, value: Any) -> tuple[bytes | Path, str]:
+    """Bytes or an existing file, and what to call it in an error."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value), f"{name} ({len(value):,} bytes)"
+    if isinstance(value, str | Path):
+        path = Path(value).expanduser()
+        if not path.is_file():
+            fact = "is a folder" if path.is_dir() else "does not exist"
+            raise UnreadableInput(f"{name} {str(value)!r} {fact}; give the path of a file.")
+        return path, f"{name} {str(value)!r}"
+    if is_picture(value):
+        return png(value), name
+    raise UnreadableInput(
+        f"{name} is of type {type(value).__name__}; "
+        "give a path, bytes, a PIL image, an artifact or a job."
+    )
+
+
+def is_picture(value: Any) -> bool:
+    """Whether it is a PIL image; who has one has imported PIL."""
+    pil = sys.modules.get("PIL.Image")
+    return pil is not None and isinstance(value, pil.Image)
+
+
+def png(picture: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

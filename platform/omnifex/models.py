@@ -1,0 +1,82 @@
+"""The models of a home: those that users add, and those that come with plugins."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from pathlib import Path
+
+from omnifex.errors import OmnifexError
+from omnifex.plugins import PluginHost
+from omnifex_registry import Model, Registry, RegistryError
+
+
+class BuiltinStays(OmnifexError):
+    """An attempt to remove a model that would come back at its next use."""
+
+    code = "builtin_model"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"model {name!r} comes with an installed plugin and stays while that is installed; "
+            "leave the plugin out with OMNIFEX_PLUGINS, or uninstall it."
+        )
+
+
+class Models:
+    """Looks models up by name; a plugin's model is registered when it is first asked for."""
+
+    def __init__(self, registry: Registry, plugins: PluginHost) -> None:
+        self._registry = registry
+        self._builtin = plugins.models
+        self._registered: set[str] = set()
+
+    def add(
+        self, folder: Path | str, *, name: str | None = None, family: str | None = None
+    ) -> Model:
+        """Register a folder in the diffusers layout where it lies; its files are not copied.
+
+        Adding it again is cheap, and brings a model whose files changed up to date.
+        """
+        for builtin in self._builtin.keys() & {name, Path(folder).name}:
+            self._register(builtin)  # so that its name is taken
+        return self._registry.add(folder, name=name, family=family)
+
+    def list(self) -> builtins.list[Model]:
+        """All models that can be used, by name."""
+        for _ in self.broken():
+            pass
+        return self._registry.list()
+
+    def show(self, name: str) -> Model:
+        """The model of this name; UnknownModel lists the registered ones."""
+        if name in self._builtin:
+            self._register(name)
+            return self._registry.show(name)
+        self.list()  # the error names what can be used
+        return self._registry.show(name)
+
+    def remove(self, name: str) -> builtins.list[str]:
+        """Forget a model, not its files; returns the ids of components that no model has now."""
+        if name in self._builtin and self.show(name).path == self._builtin[name].path.resolve():
+            raise BuiltinStays(name)
+        return self._registry.remove(name)
+
+    def broken(self) -> Iterator[RegistryError]:
+        """Register the plugins' models; yields why one of them cannot be used."""
+        for name in self._builtin:
+            try:
+                self._register(name)
+            except RegistryError as error:
+                yield error
+
+    def _register(self, name: str) -> None:
+        """Once a process; it is hashed once a home, and again when its files have changed."""
+        if name not in self._registered:
+            self._registry.add(self._builtin[name].path, name=name, replace=self._moved(name))
+            self._registered.add(name)
+
+    def _moved(self, name: str) -> bool:
+        """Whether the name was registered from a folder that is gone, such as an older install."""
+        known = {model.name: model.path for model in self._registry.list()}
+        return name in known and not known[name].exists()

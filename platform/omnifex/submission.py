@@ -1,0 +1,167 @@
+"""From what a user asks to a row in the queue: checked, with a seed, as an immutable recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omnifex.errors import OmnifexError, PluginError
+from omnifex.follow import notes
+from omnifex.home import Home
+from omnifex.inputs import Inputs, given_media, take_in
+from omnifex.modality import Family, Modality
+from omnifex.order import Order
+from omnifex.plugins import said
+from omnifex.request import MAX_SEED, Request, validated
+from omnifex.versions import version
+from omnifex_jobs import Artifact, Job, Recipe
+from omnifex_registry import Model
+
+PLACE = "to be stored"  # stands for a file until the rest of the request is known to be sound
+
+
+class ModelChanged(OmnifexError):
+    """The model of this name has other contents than when the job was submitted."""
+
+    code = "model_changed"
+
+    def __init__(self, name: str, roles: Sequence[str]) -> None:
+        super().__init__(
+            f"model {name!r} has changed since the job was submitted ({', '.join(roles)}); put its "
+            "old files back, or submit the request again."
+        )
+
+
+def submit(
+    home: Home, modality: str, fields: Mapping[str, Any], model: str | None, order: Order
+) -> Job:
+    """Check everything that can be known now, then write the job and its notes."""
+    chosen = home.plugins.modality(modality)
+    media = given_media(chosen.Request, fields)
+    request = validated(chosen.Request, {**fields, **placeholders(media)}, modality)
+    record = home.models.show(model or chosen.default_model)
+    family = home.plugins.family(modality, record)
+    warnings = checked(family, request, record)
+    inputs = take_in(home, chosen.Request, media)
+    request = request.model_copy(update={**inputs.references, "seed": seed_of(request, order)})
+    return enqueue(home, recipe_of(home, chosen, family, record, request), inputs, order, warnings)
+
+
+def again(home: Home, job: Job) -> Job:
+    """The same recipe as a new job; ModelChanged where its model is not what it was."""
+    chosen = home.plugins.modality(job.modality)
+    record = unchanged(home, job.recipe)
+    family = home.plugins.family(job.modality, record)
+    request = validated(chosen.Request, job.recipe["request"], job.modality)
+    given = [file for file in job.artifacts if file.role == "input"]
+    for file in given:
+        home.store.path(file.sha256)  # or it could only fail later
+    recipe = recipe_of(home, chosen, family, record, request)
+    inputs = Inputs(artifacts=given, parents=list(job.parents))
+    warnings = [*checked(family, request, record), *drift(job.recipe, recipe.body)]
+    return enqueue(home, recipe, inputs, Order(job.priority, metadata=job.metadata), warnings)
+
+
+def enqueue(
+    home: Home, recipe: Recipe, inputs: Inputs, order: Order, warnings: Sequence[str]
+) -> Job:
+    job = home.queue.submit(
+        recipe,
+        modality=recipe.body["modality"],
+        model=recipe.body["model"],
+        priority=order.priority,
+        run_at=order.run_at,
+        parents=inputs.parents,
+        metadata=order.metadata,
+        idempotency_key=order.idempotency_key,
+        inputs=distinct(inputs.artifacts),
+    )
+    told = notes(home.queue, job.id) if order.idempotency_key else ()
+    for warning in dict.fromkeys(warnings):
+        if warning not in told:
+            home.queue.event(job.id, "note", {"text": warning})
+    home.news.ring()
+    return job
+
+
+def checked(family: Family[Any], request: Request, model: Model) -> Sequence[str]:
+    """The family's warnings; a check that breaks is the plugin's fault and says so."""
+    try:
+        return family.check(request, model)
+    except OmnifexError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"family {family.name!r} could not check the request: {said(error)}."
+        ) from error
+
+
+def recipe_of(
+    home: Home, modality: Modality[Any], family: Family[Any], model: Model, request: Request
+) -> Recipe:
+    """All that decides the output, and who will make it."""
+    return Recipe(
+        {
+            "modality": modality.name,
+            "model": model.name,
+            "family": family.name,
+            "components": component_ids(model),
+            "request": request.model_dump(mode="json"),
+            "plugins": {
+                plugin.name: plugin.version
+                for plugin in home.plugins.plugins
+                if modality in plugin.modalities or family in plugin.families
+            },
+            "omnifex": version(),
+        }
+    )
+
+
+def unchanged(home: Home, recipe: Mapping[str, Any]) -> Model:
+    """The recipe's model, with the very components that the recipe names, or ModelChanged."""
+    model = home.models.show(recipe["model"])
+    now, then = component_ids(model), recipe["components"]
+    differing = sorted(role for role in now.keys() | then.keys() if now.get(role) != then.get(role))
+    if differing:
+        raise ModelChanged(model.name, differing)
+    return model
+
+
+def drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Why the bytes may differ from those of the first time."""
+    before = {"omnifex": then["omnifex"], **then["plugins"]}
+    after = {"omnifex": now["omnifex"], **now["plugins"]}
+    return [
+        f"{name} is {after.get(name)} now and was {before[name]}; the bytes may differ."
+        for name in before
+        if before[name] != after.get(name)
+    ]
+
+
+def component_ids(model: Model) -> dict[str, str]:
+    return {role: part.id for role, part in model.components.items()}
+
+
+def seed_of(request: Request, order: Order) -> int:
+    """The seed asked for, or a fresh one; who sends the same order twice gets the same one."""
+    if request.seed is not None:
+        return request.seed
+    if order.idempotency_key is None:
+        return secrets.randbelow(MAX_SEED + 1)
+    digest = hashlib.sha256(order.idempotency_key.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
+
+
+def placeholders(media: Mapping[str, Any]) -> dict[str, Any]:
+    """What validation sees in place of files, which are stored last."""
+    return {
+        name: [PLACE] * len(value) if isinstance(value, list | tuple) else PLACE
+        for name, value in media.items()
+    }
+
+
+def distinct(artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Each file once, though two fields may name it."""
+    return list({artifact.sha256: artifact for artifact in artifacts}.values())

@@ -1,0 +1,54 @@
+"""The engines of a worker, one for each of its devices, made when the first job needs one."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from omnifex.device import find_devices
+
+if TYPE_CHECKING:
+    from omnifex.engine.engine import Engine
+
+
+class Engines:
+    """Lends each job the engine with the fewest jobs; torch is imported with the first loan."""
+
+    def __init__(self, devices: Sequence[str] | None = None) -> None:
+        self._devices = devices
+        self._engines: list[Engine] = []
+        self._lent: Counter[Engine] = Counter()
+        self._changing = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many there are, or are known to be wanted."""
+        return len(self._engines or self._devices or [None])
+
+    @contextmanager
+    def lent(self) -> Iterator[Engine]:
+        """An engine to run one job on."""
+        with self._changing:
+            engine = min(self._made(), key=lambda engine: self._lent[engine])
+            self._lent[engine] += 1
+        try:
+            yield engine
+        finally:
+            with self._changing:
+                self._lent[engine] -= 1
+
+    def close(self) -> None:
+        with self._changing:
+            for engine in self._engines:
+                engine.close()
+            self._engines.clear()
+
+    def _made(self) -> list[Engine]:
+        if not self._engines:
+            from omnifex.engine.engine import Engine
+
+            self._engines = [Engine(device) for device in self._devices or find_devices()]
+        return self._engines

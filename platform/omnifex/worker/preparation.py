@@ -1,0 +1,89 @@
+"""From a claimed job's recipe to all that an engine needs to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omnifex.errors import UnreadableInput
+from omnifex.home import Home
+from omnifex.inputs import FILE, JOB, given_media, media_fields
+from omnifex.media_types import fits
+from omnifex.request import Request, validated
+from omnifex.submission import component_ids, unchanged
+from omnifex.versions import version
+from omnifex_jobs import Job
+from omnifex_registry import Model
+
+if TYPE_CHECKING:
+    from omnifex.engine.engine import Assignment
+
+
+def prepare(home: Home, job: Job) -> Assignment:
+    """Everything is looked up and checked again: time has passed, and the process is another."""
+    from omnifex.engine.engine import Assignment
+
+    modality = home.plugins.modality(job.modality)
+    request = validated(modality.Request, job.recipe["request"], job.modality)
+    model = unchanged(home, job.recipe)
+    files = input_files(home, request)
+    return Assignment(
+        id=job.id,
+        request=request,
+        modality=modality,
+        family=home.plugins.family(job.modality, model),
+        model=model,
+        seed=request.seed or 0,
+        provenance=provenance(job.modality, model, request, files),
+        inputs=files,
+    )
+
+
+def input_files(home: Home, request: Request) -> dict[str, Path]:
+    """The file of each reference in the request."""
+    kinds = media_fields(type(request))
+    media = given_media(type(request), dict(request))
+    return {
+        reference: file_of(home, reference, kinds[name])
+        for name, value in media.items()
+        for reference in (value if isinstance(value, list | tuple) else [value])
+    }
+
+
+def file_of(home: Home, reference: str, kind: str) -> Path:
+    """A stored file, or the first output of a job that is of this kind, or else its preview."""
+    if reference.startswith(FILE):
+        return home.store.path(reference.removeprefix(FILE))
+    parent = home.queue.get(reference.removeprefix(JOB))
+    modality = home.plugins.modalities.get(kind)
+    for role in ("output", "preview"):
+        for file in parent.artifacts:
+            if file.role == role and fits(file.media_type, kind, modality):
+                return home.store.path(file.sha256)
+    raise UnreadableInput(
+        f"job {parent.id} made no {kind}, but {parent.modality}; give a job of another modality."
+    )
+
+
+def provenance(
+    modality: str, model: Model, request: Request, files: Mapping[str, Path]
+) -> dict[str, Any]:
+    """What the file says about its making; no job, no time: equal seeds give equal bytes."""
+    asked = request.model_dump(mode="json", exclude={"prompt", "seed"}, exclude_none=True)
+    return {
+        "prompt": request.prompt,
+        "seed": request.seed,
+        "model": model.name,
+        "components": component_ids(model),
+        "modality": modality,
+        "parameters": {name: by_content(value, files) for name, value in asked.items()},
+        "omnifex": version(),
+    }
+
+
+def by_content(value: Any, files: Mapping[str, Path]) -> Any:
+    """References named by their files' hashes, so that which job made an input is no matter."""
+    if isinstance(value, list):
+        return [by_content(one, files) for one in value]
+    return FILE + files[value].stem if isinstance(value, str) and value in files else value

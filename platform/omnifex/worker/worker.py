@@ -1,0 +1,146 @@
+"""The worker: claims jobs, starts them, keeps its claims alive, and cleans up after dead ones."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from omnifex.device import checked_devices
+from omnifex.home import Home
+from omnifex.presence import bury_the_dead
+from omnifex.versions import version
+from omnifex.worker.engines import Engines
+from omnifex.worker.run import Run
+from omnifex_jobs import Claim
+
+AT_ONCE = 4  # jobs for each engine: while one computes, others encode or wait their turn
+LEASE_S = 30.0
+POLL_S = 0.05  # how soon a job of another process is seen; an idle look costs a fraction of a ms
+BEAT_S = 0.5  # how soon a cancel of another process is seen
+IDLE_BEAT_S = 5.0
+KEEP_S = 1.0  # between two rounds of housekeeping
+
+log = logging.getLogger("omnifex.worker")
+
+
+class Worker:
+    """Runs jobs of one home in threads of this process, from `start` to `stop`.
+
+    `devices` are found when the first job comes; each runs up to `at_once` jobs by turns.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        devices: Sequence[str] | None = None,
+        at_once: int = AT_ONCE,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._home = home
+        self._devices = checked_devices(devices)
+        self._at_once, self._lease_s = at_once, lease_s
+        self._engines = Engines(self._devices)
+        self._runs: dict[Run, threading.Thread] = {}
+        self._stopping, self._ended = threading.Event(), threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.id = ""
+
+    def start(self) -> None:
+        """Begin to claim; returns at once."""
+        named = self._devices or ["auto"]
+        self.id = self._home.queue.register(devices=named, version=version())
+        for serve, name in ((self._claim_jobs, "claims"), (self._keep_claims, "beats")):
+            thread = threading.Thread(target=serve, name=f"omnifex-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Give back what runs, at most a component call later, and end; nothing is lost."""
+        self._stopping.set()
+        self._home.news.ring()
+        claims, beats = self._threads or (None, None)
+        if claims and beats:
+            claims.join()
+            runs = dict(self._runs)
+            for run in runs:
+                run.release()
+            for thread in runs.values():
+                thread.join()
+            self._ended.set()
+            self._home.alarm.ring()
+            beats.join()
+            self._safely(lambda: self._home.queue.gone(self.id))
+        self._engines.close()
+        self._home.news.ring()
+
+    def _claim_jobs(self) -> None:
+        while not self._stopping.is_set():
+            heard = self._home.news.count
+            self._safely(self._claim)
+            self._home.news.wait(heard, POLL_S)
+
+    def _claim(self) -> None:
+        """Take as many jobs as there is room for, and start them."""
+        room = self._at_once * self._engines.count - len(self._runs)
+        if room > 0:
+            claims = self._home.queue.claim(
+                self.id,
+                lease_s=self._lease_s,
+                limit=room,
+                modalities=self._home.plugins.modalities,
+            )
+            for claim in claims:
+                self._start(claim)
+
+    def _start(self, claim: Claim) -> None:
+        run = Run(self._home, claim, self._engines)
+        name = f"run-{claim.job.id}"
+        thread = threading.Thread(target=self._perform, args=[run], name=name, daemon=True)
+        self._runs[run] = thread
+        thread.start()
+
+    def _perform(self, run: Run) -> None:
+        try:
+            run.perform()
+        finally:
+            del self._runs[run]
+            self._home.news.ring()  # there is room for another
+
+    def _keep_claims(self) -> None:
+        """Beat often while there is something to hold, and do the housekeeping of the home."""
+        beaten = kept = 0.0
+        while not self._ended.is_set():
+            heard, now = self._home.alarm.count, time.monotonic()
+            if self._runs or now - beaten > IDLE_BEAT_S:
+                self._safely(self._beat)
+                beaten = now
+            if now - kept > KEEP_S:
+                self._safely(self._keep_house)
+                kept = now + random.uniform(0, KEEP_S / 4)  # not all workers at once
+            self._home.alarm.wait(heard, BEAT_S)
+
+    def _beat(self) -> None:
+        """Renew the leases, and stop the jobs that were canceled or lost."""
+        runs = list(self._runs)
+        to_stop = self._home.queue.beat(self.id, self._lease_s, [run.claim for run in runs])
+        for run in runs:
+            if run.claim.job.id in to_stop:
+                run.cancel()
+
+    def _keep_house(self) -> None:
+        queue = self._home.queue
+        bury_the_dead(queue)
+        if queue.rescue() or queue.stage():
+            self._home.news.ring()
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        """Nothing that goes wrong once ends the worker; it is tried again a moment later."""
+        try:
+            action()
+        except Exception:
+            log.exception("worker %s", self.id)
+            self._stopping.wait(POLL_S)
