@@ -395,3 +395,21 @@ def test_values_can_be_keys(registry: Registry, model: Path) -> None:
     added = registry.add(model)
     parts: dict[Component, str] = {part: part.role for part in added.components.values()}
     assert parts[registry.show("tiny").components["vae"]] == "vae"
+
+
+def test_models_side_by_side_share_a_folder(registry: Registry, tmp_path: Path) -> None:
+    whole = registry.add(write_model(tmp_path / "whole"))
+    index = {"_class_name": "StableDiffusionPipeline"}
+    index |= {"vae": ["diffusers", "AutoencoderKL", "../whole/vae"]}  # type: ignore[dict-item]
+    write_json(tmp_path / "part/model_index.json", index)
+    part = registry.add(tmp_path / "part")
+    assert registry.show("part").components == part.components
+    assert part.components["vae"].id == whole.components["vae"].id
+    assert part.components["vae"].path == tmp_path / "whole/vae"
+
+
+def test_a_component_may_not_lie_anywhere(registry: Registry, tmp_path: Path) -> None:
+    index = {"_class_name": "X", "vae": ["diffusers", "AutoencoderKL", "../../../etc"]}
+    write_json(tmp_path / "part/model_index.json", index)
+    with pytest.raises(BadModelFolder, match="neither in the model's folder"):
+        registry.add(tmp_path / "part")

@@ -1,6 +1,6 @@
 """The diffusers layout: a folder with model_index.json and one folder per component."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ def file_stamp(layout: Layout) -> str:
     """Changes when a file of the model is written, added or removed; costs no reading."""
     files = [layout.path / INDEX, *(file for slot in layout.slots for file in slot.path.rglob("*"))]
     stats = [
-        (str(file.relative_to(layout.path)), file.stat()) for file in files if not file.is_dir()
+        (str(file.relative_to(layout.path.parent)), file.stat())
+        for file in files
+        if not file.is_dir()
     ]
     return digest(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
@@ -67,25 +69,38 @@ def file_stamp(layout: Layout) -> str:
 def _slots(folder: Path, config: Mapping[str, Any]) -> Iterator[Slot]:
     for role, value in config.items():
         # [null, null] is a slot left empty; other values are the pipeline's own settings.
-        if role.startswith("_") or not isinstance(value, list) or len(value) != 2 or not value[0]:
+        if role.startswith("_") or not isinstance(value, list) or len(value) not in (2, 3):
             continue
-        if isinstance(value[0], str):
+        if value[0] and isinstance(value[0], str):
             yield _slot(folder, role, *value)
 
 
-def _slot(folder: Path, role: str, library: str, class_name: Any) -> Slot:
+def component_folder(folder: Path, role: str, entry: Sequence[Any]) -> Path:
+    """Where a component of model_index.json is: in the folder of its role.
+
+    A third item names another place, "../other/vae": models that lie side by side may share files.
+    """
+    return (folder / str(entry[2])).resolve() if len(entry) == 3 else folder / role
+
+
+def _slot(folder: Path, role: str, library: str, class_name: Any, *where: Any) -> Slot:
     # A role is a folder's name here and an attribute's in Python: no way out of the model folder.
     if not role.isidentifier() or not _is_identifier(class_name):
         raise BadModelFolder(
             f"{folder / INDEX} has a bad entry {role!r}: {[library, class_name]}; "
             "a component is a name with a library and a class."
         )
-    if not (folder / role).is_dir():
+    place = component_folder(folder, role, [library, class_name, *where])
+    if not place.is_relative_to(folder.parent):
         raise BadModelFolder(
-            f"Component {role!r} ({class_name}) has no folder in {folder}; "
-            "get the whole model folder."
+            f"{folder / INDEX} keeps {role!r} in {place}, which is neither in the model's folder "
+            "nor in one beside it; put the files there."
         )
-    return Slot(role, library, class_name, folder / role)
+    if not place.is_dir():
+        raise BadModelFolder(
+            f"Component {role!r} ({class_name}) has no folder {place}; get the whole model folder."
+        )
+    return Slot(role, library, class_name, place)
 
 
 def _is_identifier(name: Any) -> bool:

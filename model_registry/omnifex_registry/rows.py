@@ -1,11 +1,12 @@
 """Models as rows of the tables: written, read and dropped inside the caller's transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
+from omnifex_registry.layout import component_folder
 from omnifex_registry.records import Component, Model
 from omnifex_registry.schema import components, model_components, models
 
@@ -95,19 +96,19 @@ def _model(db: Connection, home: Path, row: Row[Any]) -> Model:
         family=row.family,
         class_name=row.class_name,
         path=path,
-        components={part.role: _component(path, part) for part in db.execute(query)},
+        components={part.role: _component(path, row.config, part) for part in db.execute(query)},
         config=row.config,
         added_at=row.added_at,
     )
 
 
-def _component(model_path: Path, row: Row[Any]) -> Component:
+def _component(model_path: Path, config: Mapping[str, Any], row: Row[Any]) -> Component:
     return Component(
         id=row.id,
         role=row.role,
         library=row.library,
         class_name=row.class_name,
-        path=model_path / row.role,
+        path=component_folder(model_path, row.role, config[row.role]),
         bytes=row.bytes,
         parameters=row.parameters,
         dtypes=row.dtypes,
