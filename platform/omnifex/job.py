@@ -37,7 +37,7 @@ class Job:
     """A handle on one job; it can be made anew from the id at any time."""
 
     def __init__(self, home: Home, job_id: str) -> None:
-        self._home = home
+        self.home = home
         self.id = job_id
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class Job:
     @property
     def record(self) -> Record:
         """All of the job as it is now; take it once to see several things at one moment."""
-        return self._home.queue.get(self.id)
+        return self.home.queue.get(self.id)
 
     @property
     def modality(self) -> str:
@@ -109,17 +109,17 @@ class Job:
     @property
     def notes(self) -> tuple[str, ...]:
         """What its user should know, such as words that were not understood."""
-        return follow.notes(self._home.queue, self.id)
+        return follow.notes(self.home.queue, self.id)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
         """The files it made: outputs, then previews."""
-        return files_of(self._home, self.record, "output", "preview")
+        return files_of(self.home, self.record, "output", "preview")
 
     @property
     def inputs(self) -> tuple[Artifact, ...]:
         """The files that it was given."""
-        return files_of(self._home, self.record, "input")
+        return files_of(self.home, self.record, "input")
 
     @property
     def created_at(self) -> datetime:
@@ -143,43 +143,43 @@ class Job:
 
         StillRunning is a TimeoutError.
         """
-        return outputs(self._home, self.wait(timeout))
+        return outputs(self.home, self.wait(timeout))
 
     def wait(self, timeout: float | None = None) -> Record:
         """Wait for the end, whatever it is; StillRunning after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            heard = self._home.news.count
+            heard = self.home.news.count
             record = self.record
             if record.final:
                 return record
             if deadline is not None and time.monotonic() >= deadline:
-                raise StillRunning(record, timeout or 0, self._home)
-            self._home.news.wait(heard, pause_until(deadline))
+                raise StillRunning(record, timeout or 0, self.home)
+            self.home.news.wait(heard, pause_until(deadline))
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """Each event as it comes, until the job ends; go on later with `after=event.seq`."""
         while True:
-            heard = self._home.news.count
+            heard = self.home.news.count
             final = self.done  # asked before the events are read, so that none is missed
-            for event in follow.so_far(self._home.queue, self.id, after):
+            for event in follow.so_far(self.home.queue, self.id, after):
                 after = event.seq
                 yield event
             if final:
                 return
-            self._home.news.wait(heard, POLL_S)
+            self.home.news.wait(heard, POLL_S)
 
     def cancel(self, reason: str = "") -> State:
         """End it now if it waits, after the call that it is in if it runs; returns its status."""
-        state = self._home.queue.cancel(self.id, reason).state
-        self._home.alarm.ring()
-        self._home.news.ring()
+        state = self.home.queue.cancel(self.id, reason).state
+        self.home.alarm.ring()
+        self.home.news.ring()
         return state
 
     def retry(self) -> Job:
         """Run a failed or canceled job again under the same id; NotRetryable for any other."""
-        self._home.queue.retry(self.id)
-        self._home.news.ring()
+        self.home.queue.retry(self.id)
+        self.home.news.ring()
         return self
 
 

@@ -27,7 +27,7 @@ HEAD = 16  # bytes that decide
 
 
 def media_type_of(source: bytes | Path, modality: Modality[Any] | None) -> tuple[str, str]:
-    """Media type and suffix by signature, or by a suffix that the modality writes; else ("", "")."""
+    """Media type and suffix by signature, or by a suffix of the modality; else ("", "")."""
     beginning = head(source)
     for parts, media_type, suffix in SIGNATURES:
         if all(beginning[at:].startswith(mark) for at, mark in parts):

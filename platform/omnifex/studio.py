@@ -14,6 +14,7 @@ from omnifex.job import Job
 from omnifex.models import Models
 from omnifex.order import checked_order
 from omnifex.plugins import Plugin, PluginHost
+from omnifex.presence import served
 from omnifex.submission import again, submit
 from omnifex.verification import Verification, verify
 from omnifex.worker.worker import Worker
@@ -130,6 +131,11 @@ class Studio:
     def verify(self, job_id: str) -> Verification:
         """Whether the job's files and recipe still hold, and whether it could be replayed."""
         return verify(self._home, self._home.queue.get(job_id))
+
+    @property
+    def served(self) -> bool:
+        """Whether some worker, of this process or another, is there to run the jobs."""
+        return served(self._home.queue)
 
     def serve(self, devices: Sequence[str] | None = None) -> None:
         """Run jobs in this process from now on, until the studio is closed."""

@@ -1,0 +1,168 @@
+"""`omnifex jobs`: the job database on the command line."""
+
+from __future__ import annotations
+
+import json as to_json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omnifex.cli import options
+from omnifex.cli.options import open_studio
+
+commands = typer.Typer(help="Jobs: list, show, cancel, retry, replay, verify.")
+JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
+
+
+@commands.callback(invoke_without_command=True)
+def jobs(context: typer.Context, home: options.Home = None, json: options.Json = False) -> None:
+    if context.invoked_subcommand is None:
+        list_jobs(context, home=home, json=json)
+
+
+@commands.command("list")
+def list_jobs(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    modality: Annotated[str | None, typer.Option(help="Only jobs of this modality.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only jobs that speak of this.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
+    before: Annotated[str | None, typer.Option(help="Older than the job of this id.")] = None,
+    home: options.Home = None,
+    json: options.Json = False,
+) -> None:
+    """The newest jobs."""
+    from omnifex.cli.show import job_table
+    from omnifex.description import job_line
+
+    with open_studio(context, home) as studio:
+        found = studio.jobs(
+            status=status, modality=modality, model=model, text=text, limit=limit, before=before
+        )
+        records = [job.record for job in found]
+        counts = {str(state): count for state, count in studio.counts().items() if count}
+    if json:
+        lines = [job_line(record) for record in records]
+        typer.echo(to_json.dumps({"jobs": lines, "counts": counts}))
+    else:
+        job_table(records, counts)
+
+
+@commands.command()
+def show(
+    context: typer.Context,
+    job_id: JobId,
+    home: options.Home = None,
+    json: options.Json = False,
+) -> None:
+    """All about one job: what was asked, its files, and why it failed if it did."""
+    from omnifex.cli.show import job_page
+    from omnifex.description import job_object
+
+    with open_studio(context, home) as studio:
+        job = studio.job(job_id)
+        if json:
+            typer.echo(to_json.dumps(job_object(job)))
+        else:
+            job_page(job)
+
+
+@commands.command()
+def cancel(
+    context: typer.Context,
+    job_id: JobId,
+    reason: Annotated[str, typer.Option(help="Kept with the job.")] = "",
+    home: options.Home = None,
+) -> None:
+    """Stop a job: at once if it waits, after the component call that it is in if it runs."""
+    with open_studio(context, home) as studio:
+        job = studio.job(job_id)
+        state = "is already" if job.done else "was"
+        job.cancel(reason)
+        asked = job.status if job.done else "asked to stop"
+        typer.echo(f"{job.id} {state} {asked}")
+
+
+@commands.command()
+def retry(
+    context: typer.Context,
+    job_id: JobId,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to put the file.")] = None,
+    detach: options.Detach = False,
+    home: options.Home = None,
+    json: options.Json = False,
+) -> None:
+    """Run a failed or canceled job again, under the same id."""
+    from omnifex.cli.making import carry_out
+
+    carry_out(
+        context,
+        lambda studio: studio.job(job_id).retry(),
+        out=out,
+        detach=detach,
+        home=home,
+        json=json,
+    )
+
+
+@commands.command()
+def replay(
+    context: typer.Context,
+    job_id: JobId,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to put the file.")] = None,
+    detach: options.Detach = False,
+    home: options.Home = None,
+    json: options.Json = False,
+) -> None:
+    """Make the same thing again as a new job, and say whether its bytes are the same."""
+    from omnifex.cli.making import carry_out
+
+    job = carry_out(
+        context,
+        lambda studio: studio.replay(job_id),
+        out=out,
+        detach=detach,
+        home=home,
+        json=json,
+    )
+    if not detach and not json:
+        first, second = (
+            [file.sha256 for file in one.artifacts if file.role == "output"]
+            for one in (type(job)(job.home, job_id), job)
+        )
+        same = "the same bytes as" if first == second else "other bytes than"
+        typer.echo(f"note: {same} job {job_id}", err=True)
+
+
+@commands.command()
+def verify(
+    context: typer.Context,
+    job_id: JobId,
+    home: options.Home = None,
+    json: options.Json = False,
+) -> None:
+    """Whether the job's files still have their hashes, and whether it could be replayed."""
+    with open_studio(context, home) as studio:
+        found = studio.verify(job_id)
+    if json:
+        typer.echo(
+            to_json.dumps(
+                {
+                    "id": found.job_id,
+                    "ok": found.ok,
+                    "checked": found.checked,
+                    "damaged": found.damaged,
+                    "obstacles": found.obstacles,
+                }
+            )
+        )
+    else:
+        for fault in found.damaged:
+            typer.echo(f"damaged: {fault}", err=True)
+        for obstacle in found.obstacles:
+            typer.echo(f"cannot be replayed: {obstacle}", err=True)
+        typer.echo(f"{found.checked} files, {len(found.damaged) or 'none'} damaged")
+    if not found.ok:
+        raise typer.Exit(1)

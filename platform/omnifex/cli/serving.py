@@ -1,0 +1,57 @@
+"""`omnifex worker`: a process that serves a home until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from omnifex.cli import options
+
+
+def worker(
+    context: typer.Context,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(help="A device such as cuda:0; may be repeated.", show_default="all"),
+    ] = None,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=64, help="Jobs that each device runs by turns.")
+    ] = 4,
+    home: options.Home = None,
+) -> None:
+    """Run the jobs of a home until Ctrl-C; what is not done by then goes back to the queue."""
+    import logging
+
+    from omnifex.device import checked_devices, find_devices
+    from omnifex.home import open_home
+    from omnifex.worker.worker import Worker
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    opened = open_home(home, context.obj)
+    devices = checked_devices(device or None) or find_devices()
+    serving = Worker(opened, devices=devices, at_once=at_once)
+    told = told_to_stop()
+    serving.start()
+    typer.echo(f"serving {opened.folder} on {', '.join(devices)}; Ctrl-C stops", err=True)
+    try:
+        told.wait()
+    finally:
+        typer.echo("stopping; what runs goes back to the queue", err=True)
+        serving.stop()
+        opened.close()
+
+
+def told_to_stop() -> threading.Event:
+    """Set by the first SIGINT or SIGTERM; a second one ends the process as usual."""
+    told = threading.Event()
+
+    def tell(number: int, _: object) -> None:
+        told.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, tell)
+    return told

@@ -1,0 +1,120 @@
+"""Jobs, models and plugins as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from omnifex.description import path_of
+from omnifex.follow import so_far
+from omnifex.job import Job, moment
+from omnifex_jobs import Job as Record
+from omnifex_jobs import State
+from omnifex_registry import Model
+
+COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
+
+
+def job_table(records: Sequence[Record], counts: Mapping[str, int]) -> None:
+    table = Table("id", "status", "modality", "model", "age", "prompt", box=None, pad_edge=False)
+    table.columns[0].no_wrap = table.columns[4].no_wrap = True
+    table.columns[5].overflow, table.columns[5].no_wrap = "ellipsis", True
+    for record in records:
+        prompt = escape(str(record.recipe["request"]["prompt"]))
+        table.add_row(record.id, status(record), record.modality, record.model, age(record), prompt)
+    console = Console()
+    if records:
+        console.print(table)
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items()) or "no jobs")
+
+
+def job_page(job: Job) -> None:
+    """All of one job, a fact a line."""
+    record = job.record
+    facts = {
+        "id": record.id,
+        "status": status(record),
+        "modality": record.modality,
+        "model": escape(record.model),
+        **{name: escape(str(value)) for name, value in record.recipe["request"].items()},
+        "created": f"{moment(record.created_at):%Y-%m-%d %H:%M:%S} UTC",
+        "attempt": f"{record.attempt} of {record.max_attempts}",
+        "depends on": ", ".join(record.parents),
+        **{f"{name}": measured(value) for name, value in record.metrics.items()},
+        "error": escape(f"{record.error.code}: {record.error.message}") if record.error else "",
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value not in ("", "None"):
+            table.add_row(f"[dim]{name}[/dim]", value)
+    for note in job.notes:
+        table.add_row("[dim]note[/dim]", escape(note))
+    for file in (*job.inputs, *job.artifacts):
+        table.add_row(f"[dim]{file.role}[/dim]", escape(path_of(file) or f"{file.name} (missing)"))
+    Console(soft_wrap=True).print(table)
+    for text in tracebacks(job):
+        Console().print(escape(text), style="dim")
+
+
+def tracebacks(job: Job) -> list[str]:
+    """Of attempts that met a fault of the software."""
+    events = so_far(job.home.queue, job.id)
+    return [event.payload["text"] for event in events if event.kind == "traceback"]
+
+
+def model_table(models: Iterable[Model], builtin: Mapping[str, object]) -> None:
+    table = Table("name", "kind", "size", "components", "", box=None, pad_edge=False)
+    for model in models:
+        source = "built in" if model.name in builtin else escape(str(model.path))
+        parts = ", ".join(model.components)
+        table.add_row(model.name, model.class_name, size(model.bytes), parts, source)
+    Console().print(table)
+
+
+def model_page(model: Model) -> None:
+    table = Table("role", "class", "size", "parameters", "id", box=None, pad_edge=False)
+    table.columns[4].overflow = "fold"
+    for role, part in model.components.items():
+        table.add_row(
+            role,
+            f"{part.library}.{part.class_name}",
+            size(part.bytes),
+            f"{part.parameters:,}",
+            part.id,
+        )
+    console = Console(soft_wrap=True)
+    console.print(f"{model.name}  {model.class_name}  {size(model.bytes)}")
+    console.print(escape(str(model.path)))
+    console.print(table)
+
+
+def status(record: Record) -> str:
+    word = str(record.state)
+    if record.state is State.RUNNING:
+        word += f" {record.progress.value:.0%}"
+    return f"[{COLOURS.get(record.state, 'yellow')}]{word}[/]"
+
+
+def age(record: Record) -> str:
+    """How long ago the job came, in its largest unit."""
+    seconds = (datetime.now(UTC) - moment(record.created_at)).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def measured(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
