@@ -1,8 +1,9 @@
 """Train the autoencoder of one modality on the procedural world.
 
-python -m recipes.autoencoders image [--steps 2000] [--out build/prism]
+python -m recipes.autoencoders image [--steps 2000] [--out build/prism] [--restart]
 
-Writes OUT/image_autoencoder.pt every two minutes, and goes on from it when started again.
+Writes OUT/image_autoencoder.pt every two minutes, and goes on from it when started again;
+--restart keeps the weights and begins a new schedule.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from recipes.world.modalities import WORLDS
 
 NOISE = 0.1  # added to latents, so that the decoder forgives the backbone's small errors
 PENALTY = 1e-3  # on the square of latents, so that they do not grow away from the noise
-STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 1400}
+STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 900}
 BATCH = {"image": 32, "audio": 32, "mesh": 16, "video": 16}
 POOL = {"image": 6144, "audio": 6144, "mesh": 1536, "video": 1536}  # rendered samples
 
@@ -46,9 +47,11 @@ def draw(samples: Tensor, modality: str, generator: torch.Generator) -> Tensor:
 def loss_of(modality: str, made: Tensor, x: Tensor) -> Tensor:
     if modality != "mesh":
         return (made - x).square().mean() + 0.1 * (made - x).abs().mean()
-    near = (x[:, :1].abs() < 1).float() + 0.05  # colours matter where a surface can be
-    field = (made[:, :1] - x[:, :1]).abs().mean() + (made[:, :1] - x[:, :1]).square().mean()
-    return field + ((made[:, 1:] - x[:, 1:]).square() * near).mean()
+    # A field matters where a surface is, which is in few of its voxels.
+    near = (x[:, :1].abs() < 1).float()
+    field = ((made[:, :1] - x[:, :1]).abs() * (near + 0.05)).sum() / (near + 0.05).sum()
+    colour = ((made[:, 1:] - x[:, 1:]).square() * (near + 1e-3)).sum() / (near + 1e-3).sum()
+    return field + colour
 
 
 @torch.no_grad()
@@ -62,7 +65,7 @@ def standardise(model: ConvAutoencoder, samples: Tensor) -> None:
     model.deviation.copy_(flat.std(1))
 
 
-def train(modality: str, steps: int, out: Path) -> None:
+def train(modality: str, steps: int, out: Path, restart: bool) -> None:
     path, config = out / f"{modality}_autoencoder.pt", WORLDS[modality].autoencoder
     torch.manual_seed(0)
     model = ConvAutoencoder.from_config(config)
@@ -72,9 +75,11 @@ def train(modality: str, steps: int, out: Path) -> None:
     if path.exists():
         saved = torch.load(path, weights_only=True)
         model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        schedule.load_state_dict(saved["schedule"])
-        first, losses = saved["step"], saved["losses"]
+        losses = saved["losses"]
+        if not restart:
+            optimizer.load_state_dict(saved["optimizer"])
+            schedule.load_state_dict(saved["schedule"])
+            first = saved["step"]
     samples = pool(modality, seed=1000 + first)
     generator = torch.Generator().manual_seed(first)
     print(f"{modality}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M", flush=True)
@@ -99,8 +104,9 @@ def train(modality: str, steps: int, out: Path) -> None:
         losses.append(loss.item())
         if step % 50 == 0:
             error = (made.float() - x).square().mean().item()
-            print(json.dumps({"step": step, "loss": losses[-1], "mse": error,
-                              "minutes": (time.monotonic() - started) / 60}), flush=True)  # fmt: skip
+            minutes = (time.monotonic() - started) / 60
+            report = {"step": step, "loss": losses[-1], "mse": error, "minutes": minutes}
+            print(json.dumps(report), flush=True)
         if time.monotonic() - saved_at > 120:
             save(step + 1)
             saved_at = time.monotonic()
@@ -113,9 +119,10 @@ def main() -> None:
     parser.add_argument("modality", choices=WORLDS)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--out", type=Path, default=Path("build/prism"))
+    parser.add_argument("--restart", action="store_true")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    train(asked.modality, asked.steps or STEPS[asked.modality], asked.out)
+    train(asked.modality, asked.steps or STEPS[asked.modality], asked.out, asked.restart)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Batches of latents and of the words that tell them, with words left out as people leave them out."""
+"""Batches of latents and the words that tell them, some left out as people leave them out."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Train the latent-diffusion UNet that pictures and sounds share, and their conditioners.
 
-python -m recipes.diffusion [--steps 2600] [--out build/prism] [--compile] [--restart]
+python -m recipes.diffusion [--steps 2600] [--out build/prism] [--compile] [--restart] [--shipped]
 
 Writes OUT/diffusion.pt and goes on from it when started again.
 """
@@ -12,6 +12,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from recipes.flow import WIDTH, conditioner
+from recipes.shipped import run_weights
 from recipes.training import asked, train
 
 CONFIG: dict[str, Any] = {
@@ -56,6 +57,10 @@ class Diffusion(nn.Module):
 SCHEDULER = DDPMScheduler(**SCHEDULE)
 
 
+def shipped() -> dict[str, Tensor]:
+    return run_weights("prism-ldm", "unet", tuple(BATCH))
+
+
 def loss_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
     """Noise prediction, Ho et al. 2020, arXiv:2006.11239, equation 14."""
     noise = torch.randn_like(x0)
@@ -67,4 +72,4 @@ def loss_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    train(Diffusion(), "diffusion", BATCH, loss_of, asked(__doc__, steps=2600))
+    train(Diffusion(), "diffusion", BATCH, loss_of, asked(__doc__, steps=2600), shipped)

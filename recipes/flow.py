@@ -1,6 +1,6 @@
 """Train the flow-matching transformer that all modalities share, and their conditioners.
 
-python -m recipes.flow [--steps 2600] [--out build/prism] [--compile] [--restart]
+python -m recipes.flow [--steps 2600] [--out build/prism] [--compile] [--restart] [--shipped]
 
 Writes OUT/flow.pt and goes on from it when started again.
 """
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from omnifex_prism.conditioner import PhraseConditioner
 from omnifex_registry.backbones import FlowTransformer
 from recipes.latents import vocabulary
+from recipes.shipped import run_weights
 from recipes.training import asked, train
 
 WIDTH = 256  # of the condition's tokens
@@ -56,6 +57,10 @@ def conditioner(modality: str) -> PhraseConditioner:
     return PhraseConditioner.from_config(conditioner_config(modality))
 
 
+def shipped() -> dict[str, Tensor]:
+    return run_weights("prism", "transformer", tuple(BATCH))
+
+
 def loss_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
     """Flow matching: x_t = (1 - t)·x0 + t·noise, and the velocity is noise - x0."""
     noise = torch.randn_like(x0)
@@ -68,4 +73,4 @@ def loss_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    train(Flow(), "flow", BATCH, loss_of, asked(__doc__, steps=2600))
+    train(Flow(), "flow", BATCH, loss_of, asked(__doc__, steps=2600), shipped)

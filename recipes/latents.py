@@ -2,7 +2,7 @@
 
 python -m recipes.latents image [--count 16384] [--seed 1] [--out build/prism]
 
-Writes OUT/image_latents_SEED.pt: latents (N, C, *grid) in half precision and ids (N, phrases, roles).
+Writes OUT/image_latents_SEED.pt: latents (N, C, *grid) as halves, ids (N, phrases, roles).
 """
 
 import argparse
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from omnifex_prism.autoencoder import ConvAutoencoder
 from omnifex_prism.vocabulary import Vocabulary
+from recipes import shipped
 from recipes.world.modalities import WORLDS
 
 COUNT = {"image": 24576, "audio": 16384, "mesh": 10240, "video": 10240}
@@ -27,7 +28,11 @@ def vocabulary(modality: str) -> Vocabulary:
 
 
 def autoencoder(modality: str, out: Path) -> ConvAutoencoder:
-    saved = torch.load(out / f"{modality}_autoencoder.pt", weights_only=True)
+    """The one just trained, else the one that ships."""
+    path = out / f"{modality}_autoencoder.pt"
+    if not path.exists():
+        return shipped.autoencoder(modality)
+    saved = torch.load(path, weights_only=True)
     model = ConvAutoencoder.from_config(saved["config"])
     model.load_state_dict(saved["model"])
     return model.eval()

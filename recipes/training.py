@@ -1,4 +1,4 @@
-"""The training loop of both backbones: one step sees every stream, and a checkpoint every 3 minutes."""
+"""The training loop of both backbones: a step sees every stream; it can be stopped and resumed."""
 
 import argparse
 import json
@@ -25,7 +25,8 @@ class Asked:
     out: Path
     device: str
     compile: bool
-    restart: bool  # keep the weights, begin a new schedule
+    restart: bool  # keep the checkpoint's weights, begin a new schedule
+    shipped: bool  # without a checkpoint, begin with the weights that ship in the wheel
 
 
 def asked(description: str | None, steps: int) -> Asked:
@@ -35,6 +36,7 @@ def asked(description: str | None, steps: int) -> Asked:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--restart", action="store_true")
+    parser.add_argument("--shipped", action="store_true")
     return Asked(**vars(parser.parse_args()))
 
 
@@ -96,9 +98,16 @@ Loss = Callable[[nn.Module, str, Tensor, Tensor], Tensor]  # model, stream, late
 
 
 def train(
-    model: nn.Module, name: str, batch: dict[str, int], loss_of: Loss, options: Asked
+    model: nn.Module,
+    name: str,
+    batch: dict[str, int],
+    loss_of: Loss,
+    options: Asked,
+    shipped: Callable[[], dict[str, Tensor]],
 ) -> None:
     """Train until the asked step; `batch` is the rows of each stream in one step."""
+    if options.shipped:
+        model.load_state_dict(shipped())
     run = Run(model.to(options.device), options.out / f"{name}.pt", tuple(batch))
     if run.path.exists():
         run.load(options.restart, options.device)

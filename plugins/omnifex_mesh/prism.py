@@ -1,4 +1,4 @@
-"""Solids by the built-in model: a field of distance and colour, and the surface where it is zero."""
+"""Solids by the built-in model: a field of distance and colour, and its surface."""
 
 from __future__ import annotations
 

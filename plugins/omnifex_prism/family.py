@@ -1,4 +1,4 @@
-"""What the built-in families have in common: a prompt is read, told to the backbone, and decoded."""
+"""What the built-in families have in common: how a prompt is read, told and decoded."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Vocabulary:
         return len(self.ids) + 1
 
     def encode(self, phrases: Sequence[Phrase]) -> list[list[int]]:
-        """Return the ids of a prompt: one row a phrase, one column a role, shape (phrases, roles)."""
+        """Return the ids of a prompt: a row a phrase, a column a role, (phrases, roles)."""
         padded = [*phrases, *({} for _ in range(self.phrases - len(phrases)))]
         return [
             [self.ids[role, phrase[role]] if role in phrase else 0 for role in self.roles]

@@ -1,4 +1,4 @@
-"""Words that several modalities share: the colours, shapes, sizes and places of the procedural world."""
+"""Words that several modalities share: colours, shapes, sizes and places."""
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (220, 40, 40),

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -105,7 +106,7 @@ def holds(relation: str, one: Thing, other: Thing) -> bool:
 
 def relate(rng: random.Random, things: list[Thing]) -> list[Thing] | None:
     """The things in a chain of one relation, or None where their places allow none."""
-    pairs = list(zip(things, things[1:], strict=False))
+    pairs = list(pairwise(things))
     fitting = [r for r in RELATIONS if all(holds(r, *pair) for pair in pairs)]
     if not fitting:
         return None

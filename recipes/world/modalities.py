@@ -23,13 +23,25 @@ WORLDS = {
     "image": World(
         image.sample,
         lambda scenes: image.render(scenes) * 2 - 1,
-        {"channels": 3, "latent_channels": 16, "patch": [4, 4], "widths": [48, 96, 160], "depth": 2},
+        {
+            "channels": 3,
+            "latent_channels": 16,
+            "patch": [4, 4],
+            "widths": [48, 96, 160],
+            "depth": 2,
+        },
         mirrored=(2, 3),
     ),
     "audio": World(
         audio.sample,
         lambda scenes: to_mel(audio.render(scenes)),
-        {"channels": 1, "latent_channels": 16, "patch": [4, 4], "widths": [48, 96, 160], "depth": 1},
+        {
+            "channels": 1,
+            "latent_channels": 16,
+            "patch": [4, 4],
+            "widths": [48, 96, 160],
+            "depth": 1,
+        },
     ),
     "mesh": World(
         mesh.sample,

@@ -36,7 +36,7 @@ def star() -> list[tuple[float, float]]:
 
 
 def heart() -> list[tuple[float, float]]:
-    """The curve x = 16 sin³t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, scaled to the unit disc."""
+    """The curve 16 sin³t, 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, scaled to the unit disc."""
     turns = [2 * pi * i / 60 for i in range(60)]
     return [
         (
@@ -78,7 +78,7 @@ POLYGONS = {
 
 
 def distance(shape: str, points: Tensor) -> Tensor:
-    """Signed distance of points (N, 2) to a shape of radius 1; y grows downwards, as in pictures."""
+    """Signed distance of points (N, 2) to a shape of radius 1; y grows downwards."""
     if shape == "circle":
         return points.norm(dim=1) - 1
     if shape == "ring":

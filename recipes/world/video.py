@@ -42,7 +42,12 @@ class Scene:
 
 
 def describe(thing: Thing) -> Phrase:
-    told = {"size": thing.size, "colour": thing.colour, "shape": thing.shape, "motion": thing.motion}
+    told = {
+        "size": thing.size,
+        "colour": thing.colour,
+        "shape": thing.shape,
+        "motion": thing.motion,
+    }
     return told | ({"relation": thing.relation} if thing.relation else {})
 
 
