@@ -1,0 +1,128 @@
+"""Draw what docs/ shows of the training: loss curves, and what the built-in models make.
+
+python -m recipes.pictures [--out build/prism] [--to docs/pictures]
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from PIL import Image
+
+from omnifex import Artifact, Studio
+
+PROMPTS = {
+    "image": [
+        "a small red star left of a large blue ring",
+        "a large yellow heart on a navy background",
+        "a green arrow above a pink diamond on a white to cyan gradient",
+        "a medium orange moon at the top right on black and purple stripes",
+    ],
+    "video": [
+        "a large red star spinning on a white background",
+        "a blue circle moving right above a yellow heart moving left",
+    ],
+    "audio": ["a plucked sawtooth tone at A4", "a rising minor arpeggio of square notes from C4"],
+    "mesh": [
+        "a large orange torus",
+        "a red cone on top of a blue cube",
+        "a green sphere left of a yellow cylinder left of a purple pyramid",
+    ],
+}
+RUNS = ("image_autoencoder", "audio_autoencoder", "mesh_autoencoder", "video_autoencoder")
+SMOOTH = 50  # steps that a point of a curve is the mean of
+
+
+def curve(axes: plt.Axes, losses: list[float], label: str) -> None:
+    window = min(SMOOTH, len(losses))
+    smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
+    axes.plot(np.arange(len(smooth)) + window, smooth, label=label, linewidth=1)
+
+
+def loss_curves(out: Path, to: Path) -> None:
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    for name in RUNS:
+        losses = torch.load(out / f"{name}.pt", weights_only=True)["losses"]
+        curve(axes[0], losses, name.split("_")[0])
+    for place, name in zip(axes[1:], ("flow", "diffusion"), strict=True):
+        if (out / f"{name}.pt").exists():
+            runs = torch.load(out / f"{name}.pt", weights_only=True, map_location="cpu")["losses"]
+            for stream, losses in runs.items():
+                curve(place, losses, stream)
+    for place, title in zip(axes, ("autoencoders", "prism", "prism-ldm"), strict=True):
+        place.set(title=title, xlabel="step", ylabel="loss", yscale="log")
+        if place.lines:
+            place.legend(frameon=False)
+    figure.savefig(to / "losses.png", dpi=110)
+
+
+def picture(artifact: Artifact) -> Image.Image:
+    return Image.open(artifact.path).convert("RGB").resize((256, 256), Image.Resampling.NEAREST)
+
+
+def sheet(artifact: Artifact) -> Image.Image:
+    from omnifex_video import files
+
+    frames = files.decode(artifact.path.read_bytes()).frames[::3]
+    return Image.fromarray(files.contact_sheet(frames, columns=8))
+
+
+def waveform(artifact: Artifact) -> Image.Image:
+    from omnifex_audio import files
+    from omnifex_audio.picture import spectrogram_picture
+
+    sound = files.decode(artifact.path.read_bytes())
+    return Image.fromarray(spectrogram_picture(sound.samples, sound.sample_rate))
+
+
+def solid(artifact: Artifact) -> Image.Image:
+    from omnifex_mesh import files
+    from omnifex_mesh.render import render
+
+    return Image.fromarray(render(files.decode(artifact.path.read_bytes(), "glb"), size=320))
+
+
+DRAWN: dict[str, Callable[[Artifact], Image.Image]] = {
+    "image": picture,
+    "video": sheet,
+    "audio": waveform,
+    "mesh": solid,
+}
+
+
+def beside(pictures: list[Image.Image], columns: int, gap: int = 6) -> Image.Image:
+    """All pictures, of one size, on white."""
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    size = (columns * (width + gap) - gap, rows * (height + gap) - gap)
+    page = Image.new("RGB", size, "white")
+    for i, drawn in enumerate(pictures):
+        page.paste(drawn, (i % columns * (width + gap), i // columns * (height + gap)))
+    return page
+
+
+def samples(to: Path) -> None:
+    columns = {"image": 4, "video": 1, "audio": 2, "mesh": 3}
+    with tempfile.TemporaryDirectory() as home, Studio(home) as studio:
+        for modality, prompts in PROMPTS.items():
+            jobs = [studio.submit(modality, prompt=prompt, seed=7) for prompt in prompts]
+            drawn = [DRAWN[modality](job.result(timeout=600)[0]) for job in jobs]
+            beside(drawn, columns[modality]).save(to / f"{modality}.png", optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("build/prism"))
+    parser.add_argument("--to", type=Path, default=Path("docs/pictures"))
+    asked = parser.parse_args()
+    asked.to.mkdir(parents=True, exist_ok=True)
+    loss_curves(asked.out, asked.to)
+    samples(asked.to)
+
+
+if __name__ == "__main__":
+    main()
