@@ -2,22 +2,21 @@
 
 python -m recipes.autoencoders image [--steps 2000] [--out build/prism] [--restart]
 
-Writes OUT/image_autoencoder.pt every two minutes, and goes on from it when started again;
+Writes OUT/image_autoencoder.pt every three minutes, and goes on from it when started again;
 --restart keeps the weights and begins a new schedule.
 """
 
-import argparse
-import json
 import random
 import time
-from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from omnifex_prism.autoencoder import ConvAutoencoder
+from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
 from recipes.world.modalities import WORLDS
 
+PEAK = 2e-3  # of the learning rate
 NOISE = 0.1  # added to latents, so that the decoder forgives the backbone's small errors
 PENALTY = 1e-3  # on the square of latents, so that they do not grow away from the noise
 STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 900}
@@ -59,70 +58,55 @@ def standardise(model: ConvAutoencoder, samples: Tensor) -> None:
     """Set the latents' mean and deviation per channel, from a thousand samples."""
     model.mean.zero_()
     model.deviation.fill_(1)
-    latents = torch.cat([model.encode(part.float() / 127) for part in samples[:1024].split(32)])
+    device = model.mean.device
+    parts = samples[:1024].split(32)
+    latents = torch.cat([model.encode(part.to(device).float() / 127) for part in parts])
     flat = latents.transpose(0, 1).flatten(1)
     model.mean.copy_(flat.mean(1))
     model.deviation.copy_(flat.std(1))
 
 
-def train(modality: str, steps: int, out: Path, restart: bool) -> None:
-    path, config = out / f"{modality}_autoencoder.pt", WORLDS[modality].autoencoder
+def learn(model: nn.Module, modality: str, x: Tensor) -> Tensor:
+    """One batch forward and backward; returns the loss."""
+    with torch.autocast(x.device.type, torch.bfloat16):
+        latents = model.encode(x)
+        made = model.decode(latents + NOISE * torch.randn_like(latents))
+    loss = loss_of(modality, made.float(), x)
+    (loss + PENALTY * latents.float().square().mean()).backward()
+    return loss.detach()
+
+
+def train(modality: str, options: Asked) -> None:
     torch.manual_seed(0)
-    model = ConvAutoencoder.from_config(config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps, pct_start=0.08)
-    first, losses = 0, []
-    if path.exists():
-        saved = torch.load(path, weights_only=True)
-        model.load_state_dict(saved["model"])
-        losses = saved["losses"]
-        if not restart:
-            optimizer.load_state_dict(saved["optimizer"])
-            schedule.load_state_dict(saved["schedule"])
-            first = saved["step"]
-    samples = pool(modality, seed=1000 + first)
-    generator = torch.Generator().manual_seed(first)
-    print(f"{modality}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M", flush=True)
-
-    def save(step: int) -> None:
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-        state |= {"schedule": schedule.state_dict(), "step": step, "losses": losses}
-        torch.save(state | {"config": config}, path)
-
-    saved_at = started = time.monotonic()
-    for step in range(first, steps):
-        x = draw(samples, modality, generator)
-        with torch.autocast("cpu", torch.bfloat16):
-            latents = model.encode(x)
-            made = model.decode(latents + NOISE * torch.randn_like(latents))
-        loss = loss_of(modality, made.float(), x)
-        (loss + PENALTY * latents.float().square().mean()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        losses.append(loss.item())
-        if step % 50 == 0:
-            error = (made.float() - x).square().mean().item()
-            minutes = (time.monotonic() - started) / 60
-            report = {"step": step, "loss": losses[-1], "mse": error, "minutes": minutes}
-            print(json.dumps(report), flush=True)
-        if time.monotonic() - saved_at > 120:
-            save(step + 1)
-            saved_at = time.monotonic()
+    model = ConvAutoencoder.from_config(WORLDS[modality].autoencoder)
+    run = Run(model.to(options.device), options.out / f"{modality}_autoencoder.pt", (modality,))
+    if run.path.exists():
+        run.load(options.restart, options.device)
+    samples = pool(modality, seed=1000 + run.step)
+    generator = torch.Generator().manual_seed(run.step)
+    saved = started = time.monotonic()
+    while run.step < options.steps:
+        x = draw(samples, modality, generator).to(options.device)
+        loss = learn(run.model, modality, x)
+        run.losses[modality].append(loss.item())
+        run.update(rate_at(run.step, options.steps, PEAK))
+        if run.step % 50 == 0:
+            run.report(started)
+        if time.monotonic() - saved > SAVE_EVERY:
+            run.save()
+            saved = time.monotonic()
     standardise(model, samples)
-    save(steps)
+    run.save()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_of(__doc__, steps=0)
     parser.add_argument("modality", choices=WORLDS)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--out", type=Path, default=Path("build/prism"))
-    parser.add_argument("--restart", action="store_true")
-    asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    train(asked.modality, asked.steps or STEPS[asked.modality], asked.out, asked.restart)
+    given = vars(parser.parse_args())
+    modality = given.pop("modality")
+    given["steps"] = given["steps"] or STEPS[modality]
+    given["out"].mkdir(parents=True, exist_ok=True)
+    train(modality, Asked(**given))
 
 
 if __name__ == "__main__":

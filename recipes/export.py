@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from recipes import diffusion, flow
+from recipes.world.modalities import WORLDS
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -53,7 +54,10 @@ def write_autoencoders(folder: Path, out: Path, names: list[str]) -> None:
     for name in names:
         saved = torch.load(out / f"{name}_autoencoder.pt", weights_only=True)
         write_component(
-            folder / f"{name}_autoencoder", "ConvAutoencoder", saved["config"], saved["model"]
+            folder / f"{name}_autoencoder",
+            "ConvAutoencoder",
+            WORLDS[name].autoencoder,
+            saved["model"],
         )
 
 

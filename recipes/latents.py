@@ -33,7 +33,7 @@ def autoencoder(modality: str, out: Path) -> ConvAutoencoder:
     if not path.exists():
         return shipped.autoencoder(modality)
     saved = torch.load(path, weights_only=True)
-    model = ConvAutoencoder.from_config(saved["config"])
+    model = ConvAutoencoder.from_config(WORLDS[modality].autoencoder)
     model.load_state_dict(saved["model"])
     return model.eval()
 

@@ -33,7 +33,7 @@ PROMPTS = {
         "a green sphere left of a yellow cylinder left of a purple pyramid",
     ],
 }
-RUNS = ("image_autoencoder", "audio_autoencoder", "mesh_autoencoder", "video_autoencoder")
+RUNS = (tuple(f"{name}_autoencoder" for name in PROMPTS), ("flow",), ("diffusion",))
 SMOOTH = 50  # steps that a point of a curve is the mean of
 
 
@@ -45,12 +45,9 @@ def curve(axes: plt.Axes, losses: list[float], label: str) -> None:
 
 def loss_curves(out: Path, to: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
-    for name in RUNS:
-        losses = torch.load(out / f"{name}.pt", weights_only=True)["losses"]
-        curve(axes[0], losses, name.split("_")[0])
-    for place, name in zip(axes[1:], ("flow", "diffusion"), strict=True):
-        if (out / f"{name}.pt").exists():
-            runs = torch.load(out / f"{name}.pt", weights_only=True, map_location="cpu")["losses"]
+    for place, names in zip(axes, RUNS, strict=True):
+        for path in (out / f"{name}.pt" for name in names):
+            runs = torch.load(path, weights_only=True)["losses"] if path.exists() else {}
             for stream, losses in runs.items():
                 curve(place, losses, stream)
     for place, title in zip(axes, ("autoencoders", "prism", "prism-ldm"), strict=True):

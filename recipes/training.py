@@ -24,25 +24,31 @@ class Asked:
     steps: int
     out: Path
     device: str
-    compile: bool
     restart: bool  # keep the checkpoint's weights, begin a new schedule
-    shipped: bool  # without a checkpoint, begin with the weights that ship in the wheel
+    compile: bool = False
+    shipped: bool = False  # without a checkpoint, begin with the weights that ship in the wheel
 
 
-def asked(description: str | None, steps: int) -> Asked:
+def options_of(description: str | None, steps: int) -> argparse.ArgumentParser:
+    """The options that all training has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--out", type=Path, default=Path("build/prism"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--restart", action="store_true")
+    return parser
+
+
+def asked(description: str | None, steps: int) -> Asked:
+    parser = options_of(description, steps)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--shipped", action="store_true")
     return Asked(**vars(parser.parse_args()))
 
 
-def rate_at(step: int, steps: int) -> float:
+def rate_at(step: int, steps: int, peak: float = RATE) -> float:
     """Warm up, stay, and fall to nothing over the last half."""
-    return RATE * min(1.0, (step + 1) / WARMUP, max(0.0, 2 * (1 - step / steps)) + 1e-3)
+    return peak * min(1.0, (step + 1) / WARMUP, max(0.0, 2 * (1 - step / steps)) + 1e-3)
 
 
 @dataclass
