@@ -6,21 +6,25 @@ Writes OUT/image_autoencoder.pt every three minutes, and goes on from it when st
 --restart keeps the weights and begins a new schedule.
 """
 
+import json
 import random
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from omnifex_prism.autoencoder import ConvAutoencoder
+from omnifex_video.autoencoder import ClipAutoencoder
 from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
 from recipes.world.modalities import WORLDS
 
+JOINING = 2000  # steps in which clips first learn how the latents of frames join
 PEAK = 2e-3  # of the learning rate
 NOISE = 0.1  # added to latents, so that the decoder forgives the backbone's small errors
 PENALTY = 1e-3  # on the square of latents, so that they do not grow away from the noise
-STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 900}
-BATCH = {"image": 32, "audio": 32, "mesh": 16, "video": 16}
+STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 400}
+BATCH = {"image": 32, "audio": 32, "mesh": 16, "video": 6}
 POOL = {"image": 6144, "audio": 6144, "mesh": 1536, "video": 1536}  # rendered samples
 
 
@@ -54,7 +58,7 @@ def loss_of(modality: str, made: Tensor, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def standardise(model: ConvAutoencoder, samples: Tensor) -> None:
+def standardise(model: ConvAutoencoder | ClipAutoencoder, samples: Tensor) -> None:
     """Set the latents' mean and deviation per channel, from a thousand samples."""
     model.mean.zero_()
     model.deviation.fill_(1)
@@ -64,6 +68,37 @@ def standardise(model: ConvAutoencoder, samples: Tensor) -> None:
     flat = latents.transpose(0, 1).flatten(1)
     model.mean.copy_(flat.mean(1))
     model.deviation.copy_(flat.std(1))
+
+
+def begin_with_pictures(model: ClipAutoencoder, samples: Tensor, out: Path) -> None:
+    """A clip's frames are pictures: take their autoencoder, then learn how its latents join."""
+    saved = torch.load(out / "image_autoencoder.pt", weights_only=True, map_location="cpu")
+    model.frame.load_state_dict(saved["model"])
+    frames = latents_of_frames(model, samples)
+    optimizer = torch.optim.AdamW([*model.down.parameters(), *model.up.parameters()], PEAK)
+    for step in range(JOINING):
+        optimizer.param_groups[0]["lr"] = rate_at(step, JOINING, PEAK)
+        x = frames[torch.randint(len(frames), (16,))].to(model.mean.device).float()
+        with torch.autocast(x.device.type, torch.bfloat16):
+            latents = model.join_frames(x)
+            made = model.split_frames(latents + NOISE * torch.randn_like(latents))
+        loss = (made.float() - x).square().mean()
+        (loss + PENALTY * latents.float().square().mean()).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 100 == 0:
+            print(json.dumps({"joining": step, "loss": loss.item()}), flush=True)
+
+
+@torch.no_grad()
+def latents_of_frames(model: ClipAutoencoder, samples: Tensor) -> Tensor:
+    """What the frames of all clips become, (N, C, T, h, w), in half precision."""
+    parts = []
+    for part in samples.split(8):
+        x = part.to(model.mean.device).float() / 127
+        with torch.autocast(x.device.type, torch.bfloat16):
+            parts.append(model.encode_frames(x).half().cpu())
+    return torch.cat(parts)
 
 
 def learn(model: nn.Module, modality: str, x: Tensor) -> Tensor:
@@ -78,11 +113,13 @@ def learn(model: nn.Module, modality: str, x: Tensor) -> Tensor:
 
 def train(modality: str, options: Asked) -> None:
     torch.manual_seed(0)
-    model = ConvAutoencoder.from_config(WORLDS[modality].autoencoder)
+    model = WORLDS[modality].new_autoencoder()
     run = Run(model.to(options.device), options.out / f"{modality}_autoencoder.pt", (modality,))
     if run.path.exists():
         run.load(options.restart, options.device)
     samples = pool(modality, seed=1000 + run.step)
+    if isinstance(model, ClipAutoencoder) and run.step == 0 and not options.restart:
+        begin_with_pictures(model, samples, options.out)
     generator = torch.Generator().manual_seed(run.step)
     saved = started = time.monotonic()
     while run.step < options.steps:

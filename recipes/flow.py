@@ -27,7 +27,7 @@ CONFIG: dict[str, Any] = {
         "image": {"channels": 16, "grid": [8, 8], "patch": [2, 2]},
         "audio": {"channels": 16, "grid": [8, 12], "patch": [2, 2]},
         "mesh": {"channels": 16, "grid": [6, 6, 6], "patch": [2, 2, 2]},
-        "video": {"channels": 16, "grid": [6, 6, 6], "patch": [2, 2, 2]},
+        "video": {"channels": 24, "grid": [6, 6, 6], "patch": [2, 2, 2]},
     },
 }
 BATCH = {"image": 80, "audio": 40, "mesh": 48, "video": 72}  # rows a step: harder ones have more

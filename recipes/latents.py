@@ -15,6 +15,7 @@ from torch import Tensor
 
 from omnifex_prism.autoencoder import ConvAutoencoder
 from omnifex_prism.vocabulary import Vocabulary
+from omnifex_video.autoencoder import ClipAutoencoder
 from recipes import shipped
 from recipes.world.modalities import WORLDS
 
@@ -27,13 +28,13 @@ def vocabulary(modality: str) -> Vocabulary:
     return found
 
 
-def autoencoder(modality: str, out: Path) -> ConvAutoencoder:
+def autoencoder(modality: str, out: Path) -> ConvAutoencoder | ClipAutoencoder:
     """The one just trained, else the one that ships."""
     path = out / f"{modality}_autoencoder.pt"
     if not path.exists():
         return shipped.autoencoder(modality)
     saved = torch.load(path, weights_only=True)
-    model = ConvAutoencoder.from_config(WORLDS[modality].autoencoder)
+    model = WORLDS[modality].new_autoencoder()
     model.load_state_dict(saved["model"])
     return model.eval()
 

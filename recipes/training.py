@@ -27,6 +27,7 @@ class Asked:
     restart: bool  # keep the checkpoint's weights, begin a new schedule
     compile: bool = False
     shipped: bool = False  # without a checkpoint, begin with the weights that ship in the wheel
+    streams: tuple[str, ...] = ()  # only these; all where none is named
 
 
 def options_of(description: str | None, steps: int) -> argparse.ArgumentParser:
@@ -43,6 +44,7 @@ def asked(description: str | None, steps: int) -> Asked:
     parser = options_of(description, steps)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--shipped", action="store_true")
+    parser.add_argument("--streams", nargs="+", default=())
     return Asked(**vars(parser.parse_args()))
 
 
@@ -95,7 +97,7 @@ class Run:
         self.step += 1
 
     def report(self, started: float) -> None:
-        recent = {name: round(sum(v[-20:]) / len(v[-20:]), 4) for name, v in self.losses.items()}
+        recent = {n: round(sum(v[-20:]) / len(v[-20:]), 4) for n, v in self.losses.items() if v}
         minutes = round((time.monotonic() - started) / 60, 2)
         print(json.dumps({"step": self.step, **recent, "minutes": minutes}), flush=True)
 
@@ -118,6 +120,7 @@ def train(
     if run.path.exists():
         run.load(options.restart, options.device)
     torch.manual_seed(run.step)
+    batch = {stream: n for stream, n in batch.items() if stream in (options.streams or batch)}
     data = {stream: Latents.load(stream, options.out, seed=run.step) for stream in batch}
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters", flush=True)
     called = torch.compile(run.model) if options.compile else run.model

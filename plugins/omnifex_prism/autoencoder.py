@@ -78,7 +78,9 @@ class ConvAutoencoder(nn.Module):
             if i:
                 up += [convolution(width, widths[i - 1] * 2**dims, 1), Unfold(halve)]
         self.down = nn.Sequential(*down, nn.SiLU(), convolution(widths[-1], latent_channels, 1))
-        self.up = nn.Sequential(*up, nn.SiLU(), convolution(widths[0], folded, edge, padding=edge // 2))
+        self.up = nn.Sequential(
+            *up, nn.SiLU(), convolution(widths[0], folded, edge, padding=edge // 2)
+        )
         self.register_buffer("mean", torch.zeros(latent_channels))
         self.register_buffer("deviation", torch.ones(latent_channels))
 
