@@ -19,11 +19,11 @@ from omnifex_video.autoencoder import ClipAutoencoder
 from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
 from recipes.world.modalities import WORLDS
 
-JOINING = 2000  # steps in which clips first learn how the latents of frames join
+JOINING = 1200  # steps in which clips first learn how the latents of frames join
 PEAK = 2e-3  # of the learning rate
 NOISE = 0.1  # added to latents, so that the decoder forgives the backbone's small errors
 PENALTY = 1e-3  # on the square of latents, so that they do not grow away from the noise
-STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 400}
+STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 300}
 BATCH = {"image": 32, "audio": 32, "mesh": 16, "video": 6}
 POOL = {"image": 6144, "audio": 6144, "mesh": 1536, "video": 1536}  # rendered samples
 
@@ -75,15 +75,17 @@ def begin_with_pictures(model: ClipAutoencoder, samples: Tensor, out: Path) -> N
     saved = torch.load(out / "image_autoencoder.pt", weights_only=True, map_location="cpu")
     model.frame.load_state_dict(saved["model"])
     frames = latents_of_frames(model, samples)
-    optimizer = torch.optim.AdamW([*model.down.parameters(), *model.up.parameters()], PEAK)
+    learning = [*model.down.parameters(), *model.up.parameters()]
+    optimizer = torch.optim.AdamW(learning, betas=(0.9, 0.98), weight_decay=0)
     for step in range(JOINING):
-        optimizer.param_groups[0]["lr"] = rate_at(step, JOINING, PEAK)
+        optimizer.param_groups[0]["lr"] = rate_at(step, JOINING)
         x = frames[torch.randint(len(frames), (16,))].to(model.mean.device).float()
         with torch.autocast(x.device.type, torch.bfloat16):
             latents = model.join_frames(x)
             made = model.split_frames(latents + NOISE * torch.randn_like(latents))
         loss = (made.float() - x).square().mean()
         (loss + PENALTY * latents.float().square().mean()).backward()
+        nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if step % 100 == 0:

@@ -19,7 +19,7 @@ from omnifex_video.autoencoder import ClipAutoencoder
 from recipes import shipped
 from recipes.world.modalities import WORLDS
 
-COUNT = {"image": 24576, "audio": 16384, "mesh": 10240, "video": 10240}
+COUNT = {"image": 24576, "audio": 16384, "mesh": 10240, "video": 8192}
 
 
 def vocabulary(modality: str) -> Vocabulary:
