@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from omnifex.aio import AsyncStudio as AsyncStudio
     from omnifex.errors import InvalidRequest as InvalidRequest
     from omnifex.errors import JobCanceled as JobCanceled
     from omnifex.errors import JobFailed as JobFailed
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from omnifex.plugins import PluginHost as PluginHost
     from omnifex.request import MediaInput as MediaInput
     from omnifex.request import Request as Request
+    from omnifex.studio import Studio as Studio
 
 # Where each public name lives; imported on first use, so that `import omnifex` costs nothing.
 HOMES = {
+    "AsyncStudio": "omnifex.aio",
     "BuiltinModel": "omnifex.modality",
     "Condition": "omnifex.modality",
     "Family": "omnifex.modality",

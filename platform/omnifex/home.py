@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Home:
     models: Models
     plugins: PluginHost
     news: Bell = field(default_factory=Bell)  # a job of this process came, went on or ended
-    alarm: Bell = field(default_factory=Bell)  # a cancel was asked for
+    on_cancel: list[Callable[[str], None]] = field(default_factory=list)  # workers, told a job id
 
     def close(self) -> None:
         self.database.dispose()

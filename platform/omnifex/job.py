@@ -170,9 +170,13 @@ class Job:
             self.home.news.wait(heard, POLL_S)
 
     def cancel(self, reason: str = "") -> State:
-        """End it now if it waits, after the call that it is in if it runs; returns its status."""
+        """End it now if it waits, after the call that it is in if it runs; returns its status.
+
+        A worker of this process is told before this returns, another one learns it with its beat.
+        """
         state = self.home.queue.cancel(self.id, reason).state
-        self.home.alarm.ring()
+        for tell in self.home.on_cancel:
+            tell(self.id)
         self.home.news.ring()
         return state
 

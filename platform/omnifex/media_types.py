@@ -23,18 +23,19 @@ SIGNATURES: tuple[tuple[tuple[tuple[int, bytes], ...], str, str], ...] = (
     (((0, b"glTF"),), "model/gltf-binary", "glb"),
     (((0, b"ply\n"),), "model/ply", "ply"),
 )
+SIGNED = {media_type for _, media_type, _ in SIGNATURES} | {""}
 HEAD = 16  # bytes that decide
 
 
 def media_type_of(source: bytes | Path, modality: Modality[Any] | None) -> tuple[str, str]:
-    """Media type and suffix by signature, or by a suffix of the modality; else ("", "")."""
+    """Media type and suffix: by signature, or by name where its kind has none; else ("", "")."""
     beginning = head(source)
     for parts, media_type, suffix in SIGNATURES:
         if all(beginning[at:].startswith(mark) for at, mark in parts):
             return media_type, suffix
     suffix = source.suffix.lower().lstrip(".") if isinstance(source, Path) else ""
-    formats = modality.formats if modality else {}
-    return (formats[suffix], suffix) if suffix in formats else ("", "")
+    media_type = modality.formats.get(suffix, "") if modality else ""
+    return ("", "") if media_type in SIGNED else (media_type, suffix)
 
 
 def fits(media_type: str, kind: str, modality: Modality[Any] | None) -> bool:

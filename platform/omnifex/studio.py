@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnifex import follow
 from omnifex.home import Home, open_home
 from omnifex.job import Job
 from omnifex.models import Models
 from omnifex.order import checked_order
-from omnifex.plugins import Plugin, PluginHost
+from omnifex.plugins import Plugin, PluginHost, Problem
 from omnifex.presence import served
 from omnifex.submission import again, submit
 from omnifex.verification import Verification, verify
 from omnifex.worker.worker import Worker
 from omnifex_jobs import Event, State
+
+if TYPE_CHECKING:
+    from omnifex.aio import AsyncJob
 
 
 class Studio:
@@ -68,6 +72,10 @@ class Studio:
         """The plugins that work, each with what it adds."""
         return list(self._home.plugins.plugins)
 
+    def problems(self) -> list[Problem]:
+        """The plugins that were set aside, and why."""
+        return list(self._home.plugins.problems)
+
     def submit(
         self,
         modality: str,
@@ -95,6 +103,12 @@ class Studio:
             idempotency_key=idempotency_key,
         )
         return self._handle(submit(self._home, modality, fields, model, order).id)
+
+    async def asubmit(self, modality: str, **fields: Any) -> AsyncJob:
+        """As `submit`, for asyncio."""
+        from omnifex.aio import AsyncJob
+
+        return AsyncJob(await asyncio.to_thread(self.submit, modality, **fields))
 
     def job(self, job_id: str) -> Job:
         """The job of this id, or JobNotFound."""

@@ -44,20 +44,20 @@ def job_page(job: Job) -> None:
         "created": f"{moment(record.created_at):%Y-%m-%d %H:%M:%S} UTC",
         "attempt": f"{record.attempt} of {record.max_attempts}",
         "depends on": ", ".join(record.parents),
-        **{f"{name}": measured(value) for name, value in record.metrics.items()},
+        **{name: measured(value) for name, value in record.metrics.items()},
         "error": escape(f"{record.error.code}: {record.error.message}") if record.error else "",
     }
-    table = Table.grid(padding=(0, 2))
+    page = Console(soft_wrap=True, highlight=False)
     for name, value in facts.items():
         if value not in ("", "None"):
-            table.add_row(f"[dim]{name}[/dim]", value)
+            page.print(f"{name:<16} {value}")
     for note in job.notes:
-        table.add_row("[dim]note[/dim]", escape(note))
+        page.print(f"{'note':<16} {escape(note)}")
     for file in (*job.inputs, *job.artifacts):
-        table.add_row(f"[dim]{file.role}[/dim]", escape(path_of(file) or f"{file.name} (missing)"))
-    Console(soft_wrap=True).print(table)
+        place = path_of(file) or f"{file.name} (missing)"
+        page.print(f"{file.role:<16} {escape(place)}")
     for text in tracebacks(job):
-        Console().print(escape(text), style="dim")
+        page.print(escape(text), style="dim")
 
 
 def tracebacks(job: Job) -> list[str]:
@@ -76,20 +76,12 @@ def model_table(models: Iterable[Model], builtin: Mapping[str, object]) -> None:
 
 
 def model_page(model: Model) -> None:
-    table = Table("role", "class", "size", "parameters", "id", box=None, pad_edge=False)
-    table.columns[4].overflow = "fold"
+    page = Console(soft_wrap=True, highlight=False)
+    page.print(f"{model.name}  {model.class_name}  {size(model.bytes)}  {escape(str(model.path))}")
     for role, part in model.components.items():
-        table.add_row(
-            role,
-            f"{part.library}.{part.class_name}",
-            size(part.bytes),
-            f"{part.parameters:,}",
-            part.id,
-        )
-    console = Console(soft_wrap=True)
-    console.print(f"{model.name}  {model.class_name}  {size(model.bytes)}")
-    console.print(escape(str(model.path)))
-    console.print(table)
+        kind = f"{part.library}.{part.class_name}"
+        page.print(f"{role}  {kind}  {size(part.bytes)}  {part.parameters:,} parameters")
+        page.print(f"  {part.id}")
 
 
 def status(record: Record) -> str:

@@ -53,29 +53,38 @@ class Worker:
         """Begin to claim; returns at once."""
         named = self._devices or ["auto"]
         self.id = self._home.queue.register(devices=named, version=version())
+        self._home.on_cancel.append(self.cancel)
         for serve, name in ((self._claim_jobs, "claims"), (self._keep_claims, "beats")):
             thread = threading.Thread(target=serve, name=f"omnifex-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
+    def cancel(self, job_id: str) -> None:
+        """Stop the job if it runs here; the database knows already that it is canceled."""
+        for run in list(self._runs):
+            if run.claim.job.id == job_id:
+                run.cancel()
+
     def stop(self) -> None:
         """Give back what runs, at most a component call later, and end; nothing is lost."""
         self._stopping.set()
         self._home.news.ring()
-        claims, beats = self._threads or (None, None)
-        if claims and beats:
-            claims.join()
-            runs = dict(self._runs)
-            for run in runs:
-                run.release()
-            for thread in runs.values():
-                thread.join()
-            self._ended.set()
-            self._home.alarm.ring()
-            beats.join()
-            self._safely(lambda: self._home.queue.gone(self.id))
+        if self._threads:
+            self._wind_down(*self._threads)
         self._engines.close()
         self._home.news.ring()
+
+    def _wind_down(self, claims: threading.Thread, beats: threading.Thread) -> None:
+        """Claim nothing more, hold the leases until all has been given back, say goodbye."""
+        claims.join()
+        runs = dict(self._runs)
+        for run in runs:
+            run.release()
+        for thread in runs.values():
+            thread.join()
+        self._ended.set()
+        beats.join()
+        self._safely(lambda: self._home.queue.gone(self.id))
 
     def _claim_jobs(self) -> None:
         while not self._stopping.is_set():
@@ -113,15 +122,14 @@ class Worker:
     def _keep_claims(self) -> None:
         """Beat often while there is something to hold, and do the housekeeping of the home."""
         beaten = kept = 0.0
-        while not self._ended.is_set():
-            heard, now = self._home.alarm.count, time.monotonic()
+        while not self._ended.wait(BEAT_S):
+            now = time.monotonic()
             if self._runs or now - beaten > IDLE_BEAT_S:
                 self._safely(self._beat)
                 beaten = now
             if now - kept > KEEP_S:
                 self._safely(self._keep_house)
                 kept = now + random.uniform(0, KEEP_S / 4)  # not all workers at once
-            self._home.alarm.wait(heard, BEAT_S)
 
     def _beat(self) -> None:
         """Renew the leases, and stop the jobs that were canceled or lost."""

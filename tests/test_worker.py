@@ -1,0 +1,331 @@
+"""The worker in one process: what it claims, how it stops, and what it does about failures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dots_plugin
+import pytest
+import tiles_plugin
+from dots_plugin import Dots
+from studio_cases import copy_model, open_tiles, tiles, until
+
+import omnifex
+from omnifex.bell import Bell
+from omnifex.device import UnknownDevice, checked_devices, find_devices
+from omnifex.home import Home, open_home
+from omnifex.job import Job
+from omnifex.order import Order
+from omnifex.plugins import PluginHost
+from omnifex.presence import bury_the_dead, served
+from omnifex.studio import Studio
+from omnifex.submission import submit
+from omnifex.worker.failure import job_error, retry_delay
+from omnifex.worker.worker import Worker
+from omnifex_jobs import ArtifactStore, Event, State, StoredFile
+from omnifex_jobs.errors import DatabaseBusy, DiskFull
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    with open_tiles() as studio:
+        yield studio
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    home = open_home(None, tiles())
+    yield home
+    home.close()
+
+
+def ask(home: Home, prompt: str = "red", priority: int = 0, **fields: object) -> Job:
+    return Job(home, submit(home, "tile", {"prompt": prompt, **fields}, None, Order(priority)).id)
+
+
+def serving(home: Home, **options: object) -> Worker:
+    worker = Worker(home, devices=["cpu"], **options)  # type: ignore[arg-type]
+    worker.start()
+    return worker
+
+
+# Stopping
+
+
+def test_a_canceled_job_stops_within_one_call() -> None:
+    Dots.calls.clear()
+    reached, go = threading.Event(), threading.Event()
+
+    def during() -> None:
+        if len(Dots.calls) == 5:
+            reached.set()
+            go.wait(10)
+
+    Dots.during = during
+    host = PluginHost([dots_plugin], entry_points=False)
+    try:
+        with Studio(plugins=host, devices=["cpu"]) as studio:
+            job = studio.submit("dots", prompt="many", steps=200)
+            assert reached.wait(60)
+            job.cancel("enough")
+            go.set()
+            assert job.wait(10).state is State.CANCELED
+    finally:
+        Dots.during = lambda: None
+    assert len(Dots.calls) <= 6
+    assert job.error is not None
+    assert job.error.message == "enough"
+
+
+def test_a_job_is_canceled_from_another_studio(studio: Studio) -> None:
+    job = studio.submit("tile", prompt="red", steps=200, pace=0.1)
+    until(lambda: job.status is State.RUNNING)
+    with open_tiles(workers=0) as other:
+        other.job(job.id).cancel()
+        assert other.job(job.id).wait(10).state is State.CANCELED
+    assert not job.artifacts
+
+
+def test_what_runs_when_the_worker_stops_goes_back_to_the_queue(omnifex_home: Path) -> None:
+    with open_tiles() as studio:
+        job = studio.submit("tile", prompt="red", steps=100, pace=0.05)
+        until(lambda: job.progress.step > 0)
+    record = job.record
+    assert record.state is State.QUEUED
+    assert record.attempt == 0
+    with open_tiles(workers=0) as studio:
+        assert not studio.served
+
+
+def test_a_stopped_worker_cancels_what_was_canceled(home: Home) -> None:
+    job = ask(home, steps=200, pace=0.05)
+    worker = serving(home)
+    until(lambda: job.status is State.RUNNING)
+    home.queue.cancel(job.id)
+    worker.stop()
+    assert job.status is State.CANCELED
+
+
+def test_a_job_that_another_worker_took_over_is_dropped(home: Home) -> None:
+    job = ask(home, steps=30, pace=0.05)
+    first = serving(home, at_once=1)
+    until(lambda: job.progress.step > 0)
+    until(lambda: home.queue.gone(first.id) or home.queue.rescue())  # as if it had been silent
+    second = serving(home)
+    assert job.wait(60).state is State.SUCCEEDED
+    first.stop()
+    second.stop()
+    kinds = [event.kind for event in job.events()]
+    assert kinds.count("succeeded") == 1
+    assert kinds.count("running") == 2
+
+
+def test_leaving_without_work_is_quick_and_can_be_done_twice(home: Home) -> None:
+    Worker(home).stop()
+    worker = serving(home)
+    assert served(home.queue)
+    worker.stop()
+    assert not served(home.queue)
+
+
+# Choosing
+
+
+def test_a_higher_priority_runs_first(home: Home) -> None:
+    late, soon = ask(home), ask(home, priority=5)
+    worker = serving(home, at_once=1)
+    late.wait(60)
+    soon.wait(60)
+    worker.stop()
+    started = {e.job_id: e.seq for e in home.queue.events() if e.kind == "running"}
+    assert started[soon.id] < started[late.id]
+
+
+def test_jobs_of_modalities_that_are_not_installed_are_left_to_others(home: Home) -> None:
+    job = ask(home)
+    bare = open_home(None, PluginHost([dots_plugin], entry_points=False))
+    worker = serving(bare)
+    until(lambda: served(home.queue))
+    worker.stop()
+    bare.close()
+    assert job.status is State.QUEUED
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UnknownDevice, match="no device 'cuda:99'; this machine has cpu"):
+        checked_devices(["cuda:99"])
+    assert checked_devices(["cpu", "cpu"]) == ["cpu"]
+    assert checked_devices("cpu") == ["cpu"]
+    assert checked_devices(None) is None
+    assert find_devices()
+
+
+def test_several_devices_share_the_jobs(home: Home) -> None:
+    worker = Worker(home, devices=["cpu"], at_once=2)
+    assert worker._engines.count == 1
+    worker.stop()
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "said"),
+    [
+        ("break the family", "generation_failed", "RuntimeError: the family is broken"),
+        ("break the encoder", "disk_full", "nothing was lost"),
+    ],
+)
+def test_a_failing_job_ends_alone(studio: Studio, prompt: str, code: str, said: str) -> None:
+    failing, fine = studio.submit("tile", prompt=prompt), studio.submit("tile", prompt="red")
+    assert fine.result(60)
+    error = failing.wait(60).error
+    assert error is not None
+    assert (error.code, error.retryable) == (code, False)
+    assert said in error.message
+    assert "\n" not in error.message
+    assert studio.submit("tile", prompt="red").result(60)
+
+
+def test_the_traceback_of_a_fault_is_kept_with_the_job(studio: Studio) -> None:
+    job = studio.submit("tile", prompt="break the family")
+    job.wait(60)
+    (text,) = [e.payload["text"] for e in job.events() if e.kind == "traceback"]
+    assert "tiles_plugin.py" in text
+
+
+def test_what_may_pass_is_tried_again_later(studio: Studio) -> None:
+    job = studio.submit("tile", prompt="break the memory")
+    until(lambda: job.status is State.SCHEDULED)
+    record = job.record
+    assert record.error is not None
+    assert record.error.retryable
+    assert record.run_at is not None
+    assert 4 < (record.run_at - record.created_at) / 1000 < 60
+
+
+def test_the_delays_double_up_to_a_limit() -> None:
+    busy = job_error(DatabaseBusy("here"), "there")
+    delays = [retry_delay(busy, attempt) or 0 for attempt in (1, 2, 3, 20)]
+    assert delays == pytest.approx([5, 10, 20, 300], rel=0.11)
+    assert retry_delay(job_error(DiskFull("here"), "there"), 1) is None
+
+
+def test_what_nobody_expected_is_a_fault_of_ours() -> None:
+    error = job_error(ZeroDivisionError("division\nby zero"), "there")
+    assert error.code == "internal"
+    assert error.message.startswith("ZeroDivisionError: division by zero; this is a fault")
+
+
+class FullStore(ArtifactStore):
+    """A store on a disk that is full until somebody makes room."""
+
+    full = True
+
+    def put(self, data: bytes | Path, *, suffix: str, media_type: str) -> StoredFile:
+        if self.full:
+            raise DiskFull(str(self.root))
+        return super().put(data, suffix=suffix, media_type=media_type)
+
+
+def test_a_full_disk_fails_the_job_and_loses_nothing(home: Home) -> None:
+    before = ask(home)
+    worker = serving(home)
+    before.wait(60)
+    worker.stop()
+    full = Home(
+        home.folder,
+        home.database,
+        home.queue,
+        FullStore(home.store.root),
+        home.models,
+        home.plugins,
+    )
+    job = ask(full)
+    worker = serving(full)
+    error = job.wait(60).error
+    assert error is not None
+    assert error.code == "disk_full"
+    assert not job.artifacts
+    assert before.artifacts[0].verify()
+    FullStore.full = False
+    assert job.retry().result(60)
+    worker.stop()
+    FullStore.full = True
+
+
+def test_a_model_that_changed_since_submission_is_not_used(home: Home, tmp_path: Path) -> None:
+    folder = copy_model(tmp_path / "mine")
+    home.models.add(folder)
+    job = Job(home, submit(home, "tile", {"prompt": "red"}, "mine", Order()).id)
+    (folder / "backbone" / "config.json").write_text('{"new": 1}')
+    home.models.add(folder)
+    worker = serving(home)
+    error = job.wait(60).error
+    worker.stop()
+    assert error is not None
+    assert error.code == "model_changed"
+
+
+def test_an_input_that_was_taken_away_fails_the_job(home: Home, tmp_path: Path) -> None:
+    from PIL import Image
+
+    job = ask(home, image=Image.new("RGB", (4, 4)))
+    job.inputs[0].path.unlink()
+    worker = serving(home)
+    error = job.wait(60).error
+    worker.stop()
+    assert error is not None
+    assert error.code == "artifact_missing"
+
+
+def test_a_job_of_another_kind_is_no_input(omnifex_home: Path) -> None:
+    host = PluginHost([tiles_plugin, dots_plugin], entry_points=False)
+    with Studio(plugins=host, devices=["cpu"]) as studio:
+        dots = studio.submit("dots", prompt="few")
+        tile = studio.submit("tile", prompt="red", image=dots)
+        error = tile.wait(60).error
+    assert error is not None
+    assert error.message == f"job {dots.id} made no tile, but dots; give a job of another modality."
+
+
+# Telling
+
+
+def test_plugins_hear_of_each_event_once(omnifex_home: Path) -> None:
+    heard: list[Event] = []
+
+    class Listening:
+        @omnifex.hookimpl
+        def job_event(self, event: Event) -> None:
+            heard.append(event)
+            raise RuntimeError("I break")
+
+    host = PluginHost([tiles_plugin, Listening()], entry_points=False)
+    with Studio(plugins=host, devices=["cpu"]) as studio:
+        job = studio.submit("tile", prompt="red")
+        assert job.result(60)
+        until(lambda: heard and heard[-1].kind == "succeeded")
+        assert heard == [event for event in job.events() if event.seq >= heard[0].seq]
+        assert heard[0].kind == "running"
+        (problem,) = studio.problems()
+    assert "job_event raised RuntimeError: I break" in problem.message
+
+
+def test_the_dead_are_known_by_their_process_and_their_silence(home: Home) -> None:
+    worker_id = home.queue.register(devices=["cpu"])
+    bury_the_dead(home.queue)  # this very process is alive
+    assert [worker.id for worker in home.queue.workers()] == [worker_id]
+
+
+def test_a_bell_wakes_who_waits_and_is_never_missed() -> None:
+    bell = Bell()
+    heard = bell.count
+    bell.ring()
+    bell.wait(heard, timeout=60)  # it rang before
+    threading.Timer(0.01, bell.ring).start()
+    bell.wait(bell.count, timeout=60)
+    assert bell.count == 2
+    bell.wait(bell.count, timeout=0)

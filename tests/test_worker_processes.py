@@ -1,0 +1,59 @@
+"""Workers as processes: many submit, one dies, another goes on, and nothing is done twice."""
+
+import signal
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+from studio_cases import TESTS, install_tiles, open_tiles, process, until
+
+from omnifex_jobs import State
+
+SUBMIT = """
+import sys
+from studio_cases import open_tiles
+with open_tiles(workers=0) as studio:
+    for number in range(10):
+        studio.submit("tile", prompt=f"tile {number} of {sys.argv[1]}", steps=2)
+"""
+WORKER = ("-m", "omnifex", "worker", "--device", "cpu")
+
+
+def test_jobs_of_four_processes_are_each_done_once_by_one_worker(
+    omnifex_home: Path, tmp_path: Path
+) -> None:
+    path = [TESTS, install_tiles(tmp_path / "installed")]
+    with ExitStack() as stack, open_tiles(workers=0) as studio:
+        submitters = [stack.enter_context(process("-c", SUBMIT, str(n))) for n in range(4)]
+        worker = stack.enter_context(process(*WORKER, path=path))
+        assert [submitter.communicate()[1] for submitter in submitters] == [""] * 4
+        until(lambda: studio.counts()[State.SUCCEEDED] == 40, seconds=60)
+        worker.send_signal(signal.SIGTERM)
+        _, said = worker.communicate(timeout=30)
+        ended = Counter(e.job_id for e in studio.events() if e.kind == "succeeded")
+        started = Counter(e.job_id for e in studio.events() if e.kind == "running")
+        assert len(ended) == 40
+        assert set(ended.values()) == set(started.values()) == {1}
+        assert all(job.result() for job in studio.jobs(limit=40))
+        assert not studio.served
+    assert worker.returncode == 0
+    assert "serving" in said
+    assert "Traceback" not in said
+
+
+def test_the_jobs_of_a_killed_worker_are_finished_by_another(
+    omnifex_home: Path, tmp_path: Path
+) -> None:
+    path = [TESTS, install_tiles(tmp_path / "installed")]
+    with open_tiles(workers=0) as studio:
+        jobs = [studio.submit("tile", prompt="red", steps=30, pace=0.05) for _ in range(2)]
+        with process(*WORKER, path=path) as first:
+            until(lambda: all(job.status is State.RUNNING for job in jobs), seconds=60)
+            first.kill()
+            first.communicate()
+        jobs[1].cancel()
+        studio.serve(["cpu"])
+        assert jobs[0].wait(25).state is State.SUCCEEDED  # the lease alone would take 30 s
+        assert jobs[1].wait(25).state is State.CANCELED
+        attempts = jobs[0].home.queue.attempts(jobs[0].id)
+        assert [attempt.outcome for attempt in attempts] == ["rescue", "succeed"]
