@@ -1,17 +1,19 @@
 """Sounds: WAV, FLAC and Opus."""
 
+from typing import Any
+
 from omnifex import Family, Modality, hookimpl
 
 
 @hookimpl
-def register_modalities() -> list[Modality]:
+def register_modalities() -> list[Modality[Any]]:
     from omnifex_audio.modality import AudioModality
 
     return [AudioModality()]
 
 
 @hookimpl
-def register_families() -> list[Family]:
+def register_families() -> list[Family[Any]]:
     from omnifex_audio.prism import PrismAudio, PrismDiffusionAudio
 
     return [PrismAudio(), PrismDiffusionAudio()]

@@ -25,7 +25,8 @@ def filters() -> Tensor:
 
 @cache
 def inverse() -> Tensor:
-    return torch.linalg.pinv(filters())
+    found: Tensor = torch.linalg.pinv(filters())
+    return found
 
 
 def to_mel(waves: Tensor) -> Tensor:

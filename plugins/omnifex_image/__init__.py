@@ -1,17 +1,19 @@
 """Pictures: PNG, WebP and JPEG."""
 
+from typing import Any
+
 from omnifex import Family, Modality, hookimpl
 
 
 @hookimpl
-def register_modalities() -> list[Modality]:
+def register_modalities() -> list[Modality[Any]]:
     from omnifex_image.modality import ImageModality
 
     return [ImageModality()]
 
 
 @hookimpl
-def register_families() -> list[Family]:
+def register_families() -> list[Family[Any]]:
     from omnifex_image.prism import PrismDiffusionImage, PrismImage
 
     return [PrismImage(), PrismDiffusionImage()]

@@ -1,17 +1,19 @@
 """Solids: GLB, OBJ, PLY and STL."""
 
+from typing import Any
+
 from omnifex import Family, Modality, hookimpl
 
 
 @hookimpl
-def register_modalities() -> list[Modality]:
+def register_modalities() -> list[Modality[Any]]:
     from omnifex_mesh.modality import MeshModality
 
     return [MeshModality()]
 
 
 @hookimpl
-def register_families() -> list[Family]:
+def register_families() -> list[Family[Any]]:
     from omnifex_mesh.prism import PrismMesh
 
     return [PrismMesh()]

@@ -1,7 +1,7 @@
 """One convolutional autoencoder for pictures (2-D) and for clips and fields (3-D)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -37,21 +37,46 @@ class Residual(nn.Module):
         self.norm = nn.GroupNorm(8, width)
         self.first = convolution(width, width, 3, padding=1)
         self.second = convolution(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.get_parameter("weight"))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(F.silu(self.norm(x)))))
+        changed: Tensor = self.second(F.silu(self.first(F.silu(self.norm(x)))))
+        return x + changed
 
 
-class ConvAutoencoder(nn.Module):
+class LatentModule(nn.Module):
+    """Standardises its latents per channel, by statistics that ship with its weights."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, latent_channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latent_channels))
+        self.register_buffer("deviation", torch.ones(latent_channels))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**{name: value for name, value in config.items() if name[0] != "_"})
+
+    def standardised(self, latents: Tensor) -> Tensor:
+        return (latents - per_channel(self.mean, latents)) / per_channel(self.deviation, latents)
+
+    def restored(self, latents: Tensor) -> Tensor:
+        return latents * per_channel(self.deviation, latents) + per_channel(self.mean, latents)
+
+
+def per_channel(statistic: Tensor, latents: Tensor) -> Tensor:
+    """A statistic (C,), to broadcast over latents (B, C, …)."""
+    return statistic.view(1, -1, *(1,) * (latents.ndim - 2))
+
+
+class ConvAutoencoder(LatentModule):
     """Patches are folded into channels, then each level halves every axis of the grid.
 
     encode: samples (B, channels, *space) in [-1, 1] → standardised latents
     (B, latent_channels, *space / patch / 2^(levels-1)). decode is its inverse.
     """
-
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(
         self,
@@ -62,7 +87,7 @@ class ConvAutoencoder(nn.Module):
         widths: Sequence[int],
         depth: int = 2,
     ) -> None:
-        super().__init__()
+        super().__init__(latent_channels)
         self.patch, dims = tuple(patch), len(patch)
         convolution = CONVOLUTIONS[dims]
         folded = channels * int(torch.tensor(patch).prod())
@@ -81,24 +106,12 @@ class ConvAutoencoder(nn.Module):
         self.up = nn.Sequential(
             *up, nn.SiLU(), convolution(widths[0], folded, edge, padding=edge // 2)
         )
-        self.register_buffer("mean", torch.zeros(latent_channels))
-        self.register_buffer("deviation", torch.ones(latent_channels))
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "ConvAutoencoder":
-        return cls(**{name: value for name, value in config.items() if name[0] != "_"})
-
-    def per_channel(self, x: Tensor, statistic: Tensor) -> Tensor:
-        return statistic.view(1, -1, *(1,) * (x.ndim - 2))
 
     def encode(self, samples: Tensor) -> Tensor:
-        latents = self.down(fold(samples, self.patch))
-        mean, deviation = (self.per_channel(latents, s) for s in (self.mean, self.deviation))
-        return (latents - mean) / deviation
+        return self.standardised(self.down(fold(samples, self.patch)))
 
     def decode(self, latents: Tensor) -> Tensor:
-        mean, deviation = (self.per_channel(latents, s) for s in (self.mean, self.deviation))
-        return unfold(self.up(latents * deviation + mean), self.patch)
+        return unfold(self.up(self.restored(latents)), self.patch)
 
 
 class Unfold(nn.Module):

@@ -15,7 +15,7 @@ from omnifex_prism.vocabulary import Phrase
 
 GROUND_MARKS: Mapping[str, Spellings] = {
     "ground mark": {
-        "b": ("background", "backdrop", "wallpaper"),
+        "b": ("background", "backdrop", "wallpaper", "bg"),
         "B": ("in background", "as background", "for background", "behind it"),
         "o": ("on", "upon", "against", "in front of"),
         "x": ("to", "into"),
@@ -41,17 +41,20 @@ TOLD = (
     rf"{KIND}{ONE}{JOIN}?{TWO}(?=b)",  # a striped red and white background
     rf"(?:fA?)?{ONE}{JOIN}{TWO}(?=[bB])",  # a red to blue background
     rf"{BEHIND}(?:fA?)?{ENDS}{ALONE}",  # a background from red to blue
-    rf"oA?{ONE}{JOIN}{TWO}{ALONE}",  # on red and white
+    rf"oA?{ONE}{JOIN}{TWO}(?![kbB]){ALONE}",  # on red and white
     rf"{KIND}?b?e{TWO}",  # a gradient ending in white
     rf"{ONE}{KIND}(?!A?t)",  # navy stripes
     rf"{KIND}b?[wof]?A?{ONE}(?:(?=[bB])|{ALONE})",  # a plain navy background
     rf"{BEHIND}{ONE}{ALONE}",  # the background is navy
     rf"{ONE}(?=[bB])",  # a navy background
-    rf"oA?{ONE}{ALONE}",  # on navy
+    rf"oA?{ONE}(?![kbB]){ALONE}",  # on navy
     rf"{KIND}(?:(?=[bB])|{ALONE})",  # striped
     r"(?=b)",
 )
-PATTERNS = [re.compile(BEFORE + rf"(?:{BEHIND})?" + told + AFTER) for told in TOLD]
+PATTERNS = [
+    re.compile(("" if told.startswith("o") else rf"{BEFORE}(?:{BEHIND})?") + told + AFTER)
+    for told in TOLD
+]
 
 
 def read_ground(items: Sequence[Item]) -> tuple[Phrase, list[Item], list[str]]:
@@ -70,6 +73,16 @@ def read_ground(items: Sequence[Item]) -> tuple[Phrase, list[Item], list[str]]:
             notes.append(f"took {text!r} for the background")  # "a circle with red stripes"
         rest[match.start() : match.end()] = [Item("break", ",", "")]
     return phrase, things_only(rest), notes
+
+
+def unseen(ground: Phrase, things: Sequence[Phrase]) -> list[str]:
+    """A note for each thing in the very colour of a plain background."""
+    plain = ground.get("ground") if ground.get("background") == "plain" else None
+    return [
+        f"a {plain} thing cannot be seen on a {plain} background"
+        for thing in things
+        if plain and thing.get("colour") == plain
+    ]
 
 
 def letter(item: Item) -> str:

@@ -146,7 +146,8 @@ class Lexicon:
             if word in NEGATIONS or word.endswith("n't"):
                 return refusals.negated(self.modality, word)
         words = list(dict.fromkeys(strange))
-        others = {word: where for word in words if (where := elsewhere(word, self.modality))}
+        foreign = [word for word in words if word not in self.vocabulary]
+        others = {word: where for word in foreign if (where := elsewhere(word, self.modality))}
         return refusals.unknown(self.modality, words, self.meaningful, others)
 
 

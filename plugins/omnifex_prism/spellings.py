@@ -77,8 +77,11 @@ AFTER: Spellings = {
 AFTER_BESIDE = ("next to it", "beside it", "near it", "at its side")
 ALL: Spellings = {
     "left of": ("side by side", "in row", "in line", "next to each other", "beside each other"),
-    "above": ("in column", "above each other", "on top of each other"),
-}
+    "above": (
+        "in column", "above each other", "on top of each other", "one above other",
+        "one on top of other",
+    ),
+}  # fmt: skip
 
 ROWS = {
     "top": ("top", "upper"),
@@ -86,8 +89,7 @@ ROWS = {
     "bottom": ("bottom", "lower"),
 }
 COLUMNS = {"left": ("left",), "center": ("center", "centre", "middle"), "right": ("right",)}
-CENTRED = {"left": (), "center": ("centered", "centred"), "right": ()}
-PARTS = ("", " corner", " side", " edge", " part", " half", " border", " hand side", " hand corner")
+PARTS = ("", " corner", " side", " edge", " part", " border", " hand side", " hand corner")
 WHOLE = ("picture", "image", "frame", "canvas", "screen", "scene")
 
 GROUNDS: Spellings = {
@@ -133,22 +135,21 @@ def place_axes(place: str) -> tuple[str, str]:
 
 
 def place_names(place: str) -> tuple[str, ...]:
-    """'top left', 'upper left', 'left top', …"""
+    """'top left', 'upper left', …; 'bottom', 'bottom center', 'lower middle', …"""
     row, column = place_axes(place)
-    pairs = [(r, c) for r in ROWS[row] for c in COLUMNS[column]]
-    names = [f"{one} {two}" for r, c in pairs for one, two in ((r, c), (c, r))]
-    if row == "center":
-        names = [*COLUMNS[column], *CENTRED[column], *names]
-    elif column == "center":
-        names = [*(name for name in ROWS[row] if name != "upper" and name != "lower"), *names]
-    return tuple(dict.fromkeys(names))
+    if place == "center":
+        return (*COLUMNS["center"], "centered", "centred")
+    names = [f"{r} {c}" for r in ROWS[row] for c in COLUMNS[column]]
+    return tuple(dict.fromkeys((place, *names)))
 
 
 def place_texts(place: str) -> tuple[str, ...]:
     """'near upper left corner', …; other prepositions before them are fillers."""
+    names = place_names(place)
+    turned = [" ".join(reversed(name.split())) for name in names]  # "left top"
     texts = [
         f"{before}{name}{part}"
-        for name in place_names(place)
+        for name in dict.fromkeys((*names, *turned))
         for part in PARTS
         for before in ("", "to ", "on ", "near ")
     ]

@@ -91,6 +91,8 @@ def gather(items: Sequence[Item], head: str) -> list[Part]:
             group = None
         elif item.role == "break":
             group = None
+        elif item.text == "one" and group and not group.headed and (noun := last_noun(parts, head)):
+            group.tell(noun, head)  # "a red ball and a blue one"
         elif item.role in OPENING:
             shared = item.role == "everyone"
             group = Group(opened=True, count=int(item.word or 1), shared=shared)
@@ -101,6 +103,11 @@ def gather(items: Sequence[Item], head: str) -> list[Part]:
                 parts.append(group)
             group.tell(item, head)  # but "thing" after a noun adds nothing: "a heart shaped thing"
     return [part for part in parts if isinstance(part, Item) or part.texts]
+
+
+def last_noun(parts: Sequence[Part], head: str) -> Item | None:
+    nouns = [p for p in parts if isinstance(p, Group) and p.headed]
+    return Item(head, nouns[-1].told.get(head, ""), nouns[-1].texts[head]) if nouns else None
 
 
 def attached(parts: Sequence[Part]) -> list[Part]:

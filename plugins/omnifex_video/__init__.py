@@ -1,17 +1,19 @@
 """Clips: H.264 MP4, VP9 WebM and GIF."""
 
+from typing import Any
+
 from omnifex import Family, Modality, hookimpl
 
 
 @hookimpl
-def register_modalities() -> list[Modality]:
+def register_modalities() -> list[Modality[Any]]:
     from omnifex_video.modality import VideoModality
 
     return [VideoModality()]
 
 
 @hookimpl
-def register_families() -> list[Family]:
+def register_families() -> list[Family[Any]]:
     from omnifex_video.prism import PrismVideo
 
     return [PrismVideo()]

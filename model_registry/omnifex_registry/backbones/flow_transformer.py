@@ -6,7 +6,7 @@ tokens attend to each other in one sequence, over space and time alike.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,9 +69,9 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.widen.weight)
         nn.init.zeros_(self.widen.bias)
 
-    def forward(self, condition: Tensor) -> Sequence[Tensor]:
-        found = self.widen(F.silu(self.narrow(condition)))
-        return found[:, None].chunk(self.parts, dim=-1)  # each (B, 1, W)
+    def forward(self, condition: Tensor) -> tuple[Tensor, ...]:
+        found: Tensor = self.widen(F.silu(self.narrow(condition)))
+        return tuple(found[:, None].chunk(self.parts, dim=-1))  # each (B, 1, W)
 
 
 class Block(nn.Module):
@@ -87,10 +87,12 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        shift, scale, gate, shift2, scale2, gate2 = self.modulation(condition)
-        x = x + gate * self.attend(F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift)
+        parts: tuple[Tensor, ...] = self.modulation(condition)
+        shift, scale, gate, shift2, scale2, gate2 = parts
+        x = x + gate * self.attend(F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift)  # (B, N, W)
         h = F.layer_norm(x, x.shape[-1:]) * (1 + scale2) + shift2
-        return x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh"))
+        x = x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh"))
+        return x
 
     def attend(self, x: Tensor) -> Tensor:
         batch, count, width = x.shape
@@ -98,7 +100,8 @@ class Block(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, N, D)
         q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.out(mixed.transpose(1, 2).reshape(batch, count, width))
+        attended: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, count, width))
+        return attended
 
 
 class FlowTransformer(nn.Module):
@@ -127,7 +130,7 @@ class FlowTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads, waist) for _ in range(depth))
         self.last = Modulation(width, waist, 2)
         for leave in self.leave.values():
-            nn.init.zeros_(leave.weight)
+            nn.init.zeros_(leave.get_parameter("weight"))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "FlowTransformer":
