@@ -96,7 +96,7 @@ def read(prompt: str) -> Reading:
     told = gather(items)
     if "kind" not in told and "open" not in told and (kind := kind_for(told)):
         told["kind"] = Item("kind", kind, kind)
-        notes.append(f"took it for a {kind}, as no kind of sound is told")
+        notes.append(f"took the kind of sound for {kind!r}, as none is told")
     told.pop("open", None)
     check_roles(told)
     return Reading(({role: item.word for role, item in told.items()},), tuple(notes))
@@ -137,6 +137,6 @@ def check_roles(told: Mapping[str, Item]) -> None:
         if role != "kind" and role not in ROLES[kind]:
             label = "colour of noise" if role == "noise" else role
             raise MisplacedWord(
-                f"a {kind} has no {label}, which {item.text!r} tells; of a {kind} prompts tell the "
+                f"a sound of the kind {kind!r} has no {label}, which {item.text!r} tells; it has "
                 f"{listed(ROLES[kind])}."
             )

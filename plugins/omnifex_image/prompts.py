@@ -1,7 +1,7 @@
 """Prompts of pictures: up to three shapes, their places or relations, and a background."""
 
 from omnifex_image.words import VOCABULARY
-from omnifex_prism.grounds import GROUND_MARKS, read_ground
+from omnifex_prism.grounds import GROUND_MARKS, read_ground, unseen
 from omnifex_prism.reading import Lexicon, Reading, approximations
 from omnifex_prism.refusals import Contradiction
 from omnifex_prism.spellings import (
@@ -63,6 +63,7 @@ def read(prompt: str) -> Reading:
     for at, thing in enumerate(things[:-1]):
         if "place" in thing and "relation" in thing:
             notes.append(settle(thing, things[at + 1], last=at + 2 == len(things)))
+    notes += unseen(ground, things)
     return Reading((ground, *things), (*approximations([*items, *rest]), *assumed, *notes))
 
 

@@ -23,10 +23,10 @@ SOLIDS: Spellings = {
     "cube": ("box", "block", "dice", "die"),
     "cone": (),
     "cylinder": ("drum", "tube", "can"),
-    "torus": ("donut", "doughnut", "ring", "tori"),
+    "torus": ("donut", "doughnut", "ring"),
     "pyramid": (),
     "capsule": ("pill",),
-    "octahedron": ("diamond", "double pyramid", "octahedra"),
+    "octahedron": ("diamond", "double pyramid"),
     "egg": ("ellipsoid", "ovoid"),
     "prism": ("wedge", "triangular prism", "tent"),
     "dome": ("hemisphere", "half sphere", "half ball"),
@@ -53,12 +53,20 @@ LEXICON = Lexicon(
         "after": {"left of": AFTER_BESIDE},
         "all": {
             "left of": ALL["left of"],
-            "on top of": ("stacked", "in stack", "stack of", "tower of", *ALL["above"]),
+            "on top of": (
+                "stacked",
+                "stacked up",
+                "in stack",
+                "stack of",
+                "tower of",
+                *ALL["above"],
+                *(f"stacked {how}" for how in ALL["above"]),
+            ),
         },
     },
     marks={
         **JOINTS,
-        "solid": ANY_THING,
+        "solid": {**ANY_THING, "torus": ("tori",), "octahedron": ("octahedra",)},
         "place": {
             place: tuple(text for text in PLACE_TEXTS[place] if text not in TOP)
             for place in ("left", "right", "top", "bottom", "center")
@@ -71,7 +79,8 @@ LEXICON = Lexicon(
         },
         "between": BETWEEN,
     },
-    fillers=FILLERS | {"mesh", "model", "3d", "solid", "sculpture", "render", "rendering"},
+    fillers=FILLERS - {"can"}
+    | {"mesh", "model", "3d", "solid", "sculpture", "render", "rendering"},
 )
 SIDES = {"left": "left of", "right": "right of", "top": "on top of", "bottom": "under"}
 

@@ -5,11 +5,14 @@ python -m omnifex_prism.glossary [MODALITY]
 
 import importlib
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
 
 from omnifex_prism.reading import Lexicon
 from omnifex_prism.refusals import listed
+
+SHOWN = 12  # texts of a word; "sliding to the right" has many sisters
 
 
 @cache
@@ -37,9 +40,13 @@ def table(lexicon: Lexicon) -> str:
     for role, spellings in lexicon.words.items():
         near = lexicon.near.get(role, {})
         for word in spellings:
-            also = ", ".join(lexicon.spellings(role, word)[1:])
-            lines.append(f"| {role} | **{word}** | {also} | {', '.join(near.get(word, ()))} |")
+            also, taken = lexicon.spellings(role, word)[1:], near.get(word, ())
+            lines.append(f"| {role} | **{word}** | {some(also)} | {some(taken)} |")
     return "\n".join(lines)
+
+
+def some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:SHOWN]) + (", …" if len(texts) > SHOWN else "")
 
 
 def main(asked: list[str]) -> int:

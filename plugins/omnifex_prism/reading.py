@@ -108,7 +108,7 @@ class Lexicon:
         telling = {
             word for word in words if word in self.terms and self.terms[word].role in self.words
         }
-        return frozenset(telling | {word for word in words if len(word) > len("from")})
+        return frozenset(telling | {word for word in words if len(word) > len("the")})
 
     def scan(self, prompt: str) -> list[Item]:
         """Return a prompt's items in order, without fillers. Raises UnknownWord."""

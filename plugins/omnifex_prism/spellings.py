@@ -168,11 +168,12 @@ PLACE_TEXTS: Spellings = {place: place_texts(place) for place in NAMED_PLACES}
 
 
 def shades() -> dict[str, tuple[str, ...]]:
-    """NEAR_COLOURS, and 'dark red' for red where it is no word of its own."""
+    """NEAR_COLOURS, and 'dark red' for red where that is no colour of its own."""
     taken = {
         text for table in (COLOURS, NEAR_COLOURS) for texts in table.values() for text in texts
     }
+    shaded = {c: [f"{s} {c}" for s in SHADES] for c in COLOURS if c not in ("black", "white")}
     return {
-        colour: texts + tuple(t for s in SHADES if (t := f"{s} {colour}") not in taken)
+        colour: texts + tuple(text for text in shaded.get(colour, ()) if text not in taken)
         for colour, texts in NEAR_COLOURS.items()
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from omnifex_prism.grounds import GROUND_MARKS, read_ground
+from omnifex_prism.grounds import GROUND_MARKS, read_ground, unseen
 from omnifex_prism.reading import Item, Lexicon, Reading, Spellings, approximations
 from omnifex_prism.spellings import (
     AFTER,
@@ -31,9 +31,9 @@ MOVING = (
 )  # fmt: skip
 WAYS = {
     "moving right": ("right", "to right", "rightwards", "rightward", "from left to right",
-                     "left to right", "towards right"),
+                     "towards right"),
     "moving left": ("left", "to left", "leftwards", "leftward", "from right to left",
-                    "right to left", "towards left"),
+                    "towards left"),
     "moving up": ("up", "upwards", "upward", "to top", "from bottom to top"),
     "moving down": ("down", "downwards", "downward", "to bottom", "from top to bottom"),
 }  # fmt: skip
@@ -65,7 +65,8 @@ MOTIONS: Spellings = {
     "shaking": ("shakes", "wobbling", "wobbles", "trembling", "trembles", "vibrating", "jiggling",
                 "quivering"),
     "still": ("standing still", "stands still", "static", "stationary", "motionless", "at rest",
-              "resting", "rests", "not moving", "unmoving", "keeping still", "keeps still"),
+              "resting", "rests", "not moving", "unmoving", "keeping still", "keeps still",
+              "stays still", "staying still"),
 }  # fmt: skip
 
 LEXICON = Lexicon(
@@ -104,7 +105,7 @@ def read(prompt: str) -> Reading:
     ground, rest, assumed = read_ground(items)
     things, notes = read_things(rest, head="shape", limit=LIMIT, noun="a clip")
     places_to_relation(things, SIDES, "a clip")
-    notes += [
+    notes += unseen(ground, things) + [
         f"a spinning {thing['shape']} looks as if it stood still"
         for thing in things
         if thing.get("motion") == "spinning" and thing.get("shape") in ROUND
