@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from studio_cases import TESTS, open_tiles
 
+from omnifex.artifact import Unwritable
 from omnifex.errors import (
     USER_ERRORS,
     JobCanceled,
@@ -120,6 +121,15 @@ def test_warnings_and_the_jobs_own_words_are_notes(studio: Studio) -> None:
     assert job.notes == ("the word 'blorp' is not known.", "3 steps")
 
 
+def test_a_place_that_cannot_be_written_is_told(studio: Studio, tmp_path: Path) -> None:
+    (artifact,) = studio.submit("tile", prompt="red").result(60)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Unwritable, match=r"cannot write .*choose another place"):
+        artifact.save(tmp_path / "file" / "red.png")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["file"]
+    assert "tile.png image/png" in repr(artifact)
+
+
 # Watching
 
 
@@ -208,6 +218,8 @@ def test_the_home_is_the_folder_given_or_that_of_the_environment(
 def test_an_address_is_no_home() -> None:
     with pytest.raises(UnsupportedHome, match="'http://gpu:8000' is an address; give a folder"):
         Studio("http://gpu:8000")
+    with pytest.raises(UnsupportedHome):
+        Studio(Path("http://gpu:8000"))
 
 
 def test_a_file_is_no_home(tmp_path: Path) -> None:

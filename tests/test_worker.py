@@ -1,4 +1,4 @@
-"""The worker in one process: what it claims, how it stops, and what it does about failures."""
+"""The worker in one process: what it claims, how it stops, and whom it tells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import dots_plugin
 import pytest
 import tiles_plugin
 from dots_plugin import Dots
-from studio_cases import copy_model, open_tiles, tiles, until
+from studio_cases import open_tiles, tiles, until
 
 import omnifex
 from omnifex.bell import Bell
@@ -22,10 +22,11 @@ from omnifex.plugins import PluginHost
 from omnifex.presence import bury_the_dead, served
 from omnifex.studio import Studio
 from omnifex.submission import submit
-from omnifex.worker.failure import job_error, retry_delay
 from omnifex.worker.worker import Worker
-from omnifex_jobs import ArtifactStore, Event, State, StoredFile
-from omnifex_jobs.errors import DatabaseBusy, DiskFull
+from omnifex_jobs import (
+    Event,
+    State,
+)
 
 
 @pytest.fixture
@@ -166,129 +167,6 @@ def test_several_devices_share_the_jobs(home: Home) -> None:
     worker = Worker(home, devices=["cpu"], at_once=2)
     assert worker._engines.count == 1
     worker.stop()
-
-
-# Failures
-
-
-@pytest.mark.parametrize(
-    ("prompt", "code", "said"),
-    [
-        ("break the family", "generation_failed", "RuntimeError: the family is broken"),
-        ("break the encoder", "disk_full", "nothing was lost"),
-    ],
-)
-def test_a_failing_job_ends_alone(studio: Studio, prompt: str, code: str, said: str) -> None:
-    failing, fine = studio.submit("tile", prompt=prompt), studio.submit("tile", prompt="red")
-    assert fine.result(60)
-    error = failing.wait(60).error
-    assert error is not None
-    assert (error.code, error.retryable) == (code, False)
-    assert said in error.message
-    assert "\n" not in error.message
-    assert studio.submit("tile", prompt="red").result(60)
-
-
-def test_the_traceback_of_a_fault_is_kept_with_the_job(studio: Studio) -> None:
-    job = studio.submit("tile", prompt="break the family")
-    job.wait(60)
-    (text,) = [e.payload["text"] for e in job.events() if e.kind == "traceback"]
-    assert "tiles_plugin.py" in text
-
-
-def test_what_may_pass_is_tried_again_later(studio: Studio) -> None:
-    job = studio.submit("tile", prompt="break the memory")
-    until(lambda: job.status is State.SCHEDULED)
-    record = job.record
-    assert record.error is not None
-    assert record.error.retryable
-    assert record.run_at is not None
-    assert 4 < (record.run_at - record.created_at) / 1000 < 60
-
-
-def test_the_delays_double_up_to_a_limit() -> None:
-    busy = job_error(DatabaseBusy("here"), "there")
-    delays = [retry_delay(busy, attempt) or 0 for attempt in (1, 2, 3, 20)]
-    assert delays == pytest.approx([5, 10, 20, 300], rel=0.11)
-    assert retry_delay(job_error(DiskFull("here"), "there"), 1) is None
-
-
-def test_what_nobody_expected_is_a_fault_of_ours() -> None:
-    error = job_error(ZeroDivisionError("division\nby zero"), "there")
-    assert error.code == "internal"
-    assert error.message.startswith("ZeroDivisionError: division by zero; this is a fault")
-
-
-class FullStore(ArtifactStore):
-    """A store on a disk that is full until somebody makes room."""
-
-    full = True
-
-    def put(self, data: bytes | Path, *, suffix: str, media_type: str) -> StoredFile:
-        if self.full:
-            raise DiskFull(str(self.root))
-        return super().put(data, suffix=suffix, media_type=media_type)
-
-
-def test_a_full_disk_fails_the_job_and_loses_nothing(home: Home) -> None:
-    before = ask(home)
-    worker = serving(home)
-    before.wait(60)
-    worker.stop()
-    full = Home(
-        home.folder,
-        home.database,
-        home.queue,
-        FullStore(home.store.root),
-        home.models,
-        home.plugins,
-    )
-    job = ask(full)
-    worker = serving(full)
-    error = job.wait(60).error
-    assert error is not None
-    assert error.code == "disk_full"
-    assert not job.artifacts
-    assert before.artifacts[0].verify()
-    FullStore.full = False
-    assert job.retry().result(60)
-    worker.stop()
-    FullStore.full = True
-
-
-def test_a_model_that_changed_since_submission_is_not_used(home: Home, tmp_path: Path) -> None:
-    folder = copy_model(tmp_path / "mine")
-    home.models.add(folder)
-    job = Job(home, submit(home, "tile", {"prompt": "red"}, "mine", Order()).id)
-    (folder / "backbone" / "config.json").write_text('{"new": 1}')
-    home.models.add(folder)
-    worker = serving(home)
-    error = job.wait(60).error
-    worker.stop()
-    assert error is not None
-    assert error.code == "model_changed"
-
-
-def test_an_input_that_was_taken_away_fails_the_job(home: Home, tmp_path: Path) -> None:
-    from PIL import Image
-
-    job = ask(home, image=Image.new("RGB", (4, 4)))
-    job.inputs[0].path.unlink()
-    worker = serving(home)
-    error = job.wait(60).error
-    worker.stop()
-    assert error is not None
-    assert error.code == "artifact_missing"
-
-
-def test_a_job_of_another_kind_is_no_input(omnifex_home: Path) -> None:
-    host = PluginHost([tiles_plugin, dots_plugin], entry_points=False)
-    with Studio(plugins=host, devices=["cpu"]) as studio:
-        dots = studio.submit("dots", prompt="few")
-        tile = studio.submit("tile", prompt="red", image=dots)
-        error = tile.wait(60).error
-    assert error is not None
-    assert error.message == f"job {dots.id} made no tile, but dots; give a job of another modality."
 
 
 # Telling

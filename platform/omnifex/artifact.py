@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -83,7 +84,8 @@ class Artifact:
             shutil.copyfile(self.path, draft)
             os.replace(draft, target)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise Unwritable(
                 f"cannot write {target} ({error.strerror or error}); choose another place."
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from omnifex_jobs import ArtifactStore, JobQueue
 
 DATABASE = "omnifex.db"
 ARTIFACTS = "artifacts"
+ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # a Path makes one slash of two
 
 
 class UnsupportedHome(OmnifexError):
@@ -64,6 +66,6 @@ def open_home(
 def home_folder(given: Path | str | None = None) -> Path:
     """The folder that is given, else $OMNIFEX_HOME, else ~/.omnifex."""
     chosen = given or os.environ.get("OMNIFEX_HOME") or "~/.omnifex"
-    if "://" in str(chosen):
+    if ADDRESS.match(str(chosen)):
         raise UnsupportedHome(str(chosen))
     return Path(chosen).expanduser().resolve()

@@ -62,17 +62,21 @@ def title(modality: Any) -> str:
     return f"{modality.title}, from a prompt."
 
 
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from omnifex.versions import version
+
+        typer.echo(f"omnifex {version()}")
+        raise typer.Exit
+
+
 def root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version.", is_eager=True, callback=show_version),
     ] = False,
 ) -> None:
     """Pictures, clips, sounds and solids from text: one queue, one home, every modality."""
-    if version:
-        from omnifex.versions import version as installed
-
-        typer.echo(f"omnifex {installed()}")
-        raise typer.Exit
 
 
 def refuse(code: str, message: str, arguments: Sequence[str]) -> int:

@@ -79,10 +79,11 @@ def cancel(
     """Stop a job: at once if it waits, after the component call that it is in if it runs."""
     with open_studio(context, home) as studio:
         job = studio.job(job_id)
-        state = "is already" if job.done else "was"
-        job.cancel(reason)
-        asked = job.status if job.done else "asked to stop"
-        typer.echo(f"{job.id} {state} {asked}")
+        over, state = job.done, job.cancel(reason)
+        if over:
+            typer.echo(f"{job.id} had already {state}")
+        else:
+            typer.echo(f"{job.id} {'is' if state is state.CANCELED else 'will be'} canceled")
 
 
 @commands.command()

@@ -102,7 +102,9 @@ def check_place(out: Path | None) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadPlace(f"no file can be put at {out} ({error.strerror or error}).") from error
+        raise BadPlace(
+            f"no file can be put at {out} ({error.strerror or error}); choose another place."
+        ) from error
 
 
 class BadPlace(OmnifexError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -33,25 +35,27 @@ def worker(
     opened = open_home(home, context.obj)
     devices = checked_devices(device or None) or find_devices()
     serving = Worker(opened, devices=devices, at_once=at_once)
-    told = told_to_stop()
-    serving.start()
-    typer.echo(f"serving {opened.folder} on {', '.join(devices)}; Ctrl-C stops", err=True)
-    try:
+    with told_to_stop() as told:
+        serving.start()
+        typer.echo(f"serving {opened.folder} on {', '.join(devices)}; Ctrl-C stops", err=True)
         told.wait()
-    finally:
         typer.echo("stopping; what runs goes back to the queue", err=True)
         serving.stop()
-        opened.close()
+    opened.close()
 
 
-def told_to_stop() -> threading.Event:
-    """Set by the first SIGINT or SIGTERM; a second one ends the process as usual."""
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the process as usual."""
     told = threading.Event()
 
     def tell(number: int, _: object) -> None:
         told.set()
         signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, tell)
-    return told
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
