@@ -80,6 +80,11 @@ def test_many_unknown_words_are_counted() -> None:
         LEXICON.scan("v1 v2 v3 v4 v5 v6 v7 v1")
 
 
+def test_an_endless_word_is_cut() -> None:
+    with pytest.raises(UnknownWord, match="'x{40}…'"):
+        LEXICON.scan("x" * 4000)
+
+
 @pytest.mark.parametrize("prompt", ["no red box", "a box without red", "a box that isn't red"])
 def test_negations_are_refused_by_name(prompt: str) -> None:
     with pytest.raises(UnknownWord, match="do not understand negations such as"):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from omnifex.errors import InvalidRequest
 
-NAMED = 5  # unknown words that a message names
+NAMED, LETTERS = 5, 40  # of unknown words that a message shows
 
 
 class PromptRefused(InvalidRequest):
@@ -55,7 +55,7 @@ def unknown(
     named = [
         f"{word!r} (a word of {elsewhere[word]} prompts)"
         if word in elsewhere
-        else repr(word) + meant(word, known)
+        else repr(word if len(word) <= LETTERS else word[:LETTERS] + "…") + meant(word, known)
         for word in words[:NAMED]
     ]
     if len(words) > NAMED:
