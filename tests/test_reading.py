@@ -81,7 +81,7 @@ def test_many_unknown_words_are_counted() -> None:
 
 
 def test_an_endless_word_is_cut() -> None:
-    with pytest.raises(UnknownWord, match="'x{40}…'"):
+    with pytest.raises(UnknownWord, match=r"'x{40}…'"):
         LEXICON.scan("x" * 4000)
 
 
