@@ -18,7 +18,9 @@ from omnifex_jobs import Claim
 
 AT_ONCE = 4  # jobs for each engine: while one computes, others encode or wait their turn
 LEASE_S = 30.0
-POLL_S = 0.05  # how soon a job of another process is seen; an idle look costs a fraction of a ms
+POLL_S = 0.05  # how soon a job of another process is seen; one of this process is seen at once
+IDLE_POLL_S = 0.25  # the same where nothing has happened for IDLE_AFTER_S
+IDLE_AFTER_S = 10.0
 BEAT_S = 0.5  # how soon a cancel of another process is seen
 IDLE_BEAT_S = 5.0
 KEEP_S = 1.0  # between two rounds of housekeeping
@@ -47,6 +49,7 @@ class Worker:
         self._runs: dict[Run, threading.Thread] = {}
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
+        self._busy_at = time.monotonic()
         self.id = ""
 
     def start(self) -> None:
@@ -90,7 +93,8 @@ class Worker:
         while not self._stopping.is_set():
             heard = self._home.news.count
             self._safely(self._claim)
-            self._home.news.wait(heard, POLL_S)
+            idle = time.monotonic() - self._busy_at > IDLE_AFTER_S
+            self._home.news.wait(heard, IDLE_POLL_S if idle else POLL_S)
 
     def _claim(self) -> None:
         """Take as many jobs as there is room for, and start them."""
@@ -107,6 +111,7 @@ class Worker:
 
     def _start(self, claim: Claim) -> None:
         run = Run(self._home, claim, self._engines)
+        self._busy_at = time.monotonic()
         name = f"run-{claim.job.id}"
         thread = threading.Thread(target=self._perform, args=[run], name=name, daemon=True)
         self._runs[run] = thread
