@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
-from recipes.captions import write
-from recipes.world.modalities import WORLDS
 
 from omnifex_prism.glossary import lexicons
 from omnifex_prism.reading import Reading
 from omnifex_prism.refusals import PromptRefused
 from omnifex_prism.vocabulary import Phrase
+from recipes.captions import write
+from recipes.world.modalities import WORLDS
 
 KEPT = (1.0, 1.0, 0.9, 0.6, 0.3)  # share of a scene's words that a caption tells
 

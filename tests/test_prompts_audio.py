@@ -2,11 +2,11 @@
 
 import pytest
 from prompt_cases import misread, phrases_of, refusal
-from recipes.world import audio as world
 
 from omnifex_audio import words
 from omnifex_audio.prompts import ROLES, read
 from omnifex_prism.glossary import lexicons
+from recipes.world import audio as world
 
 
 def phrase(prompt: str) -> dict[str, str]:

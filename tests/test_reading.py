@@ -10,13 +10,13 @@ from random import Random
 
 import pytest
 from prompt_cases import babble
-from recipes.prompt_tables import PAGE, filled
 
 from omnifex import InvalidRequest
 from omnifex_prism import glossary
 from omnifex_prism.reading import Lexicon, tokenise
 from omnifex_prism.refusals import PromptRefused, UnknownWord
 from omnifex_prism.words import COLOURS, PLACES, RELATIONS, SHAPES, SIZES
+from recipes.prompt_tables import PAGE, filled
 
 LEXICON = Lexicon(
     "toy",

@@ -1,0 +1,94 @@
+"""The recipes: scenes are rendered and told, and training can be stopped and resumed."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from recipes.data import Latents
+from recipes.latents import vocabulary
+from recipes.training import Asked, rate_at, train
+from recipes.world.modalities import WORLDS
+
+SHAPES = {
+    "image": (3, 128, 128),
+    "video": (3, 24, 96, 96),
+    "audio": (1, 128, 192),
+    "mesh": (4, 48, 48, 48),
+}
+
+
+@pytest.mark.parametrize("modality", WORLDS)
+def test_a_scene_is_rendered_in_its_range_and_told_in_known_words(modality: str) -> None:
+    world, rng = WORLDS[modality], random.Random(5)
+    scenes = [world.sample(rng) for _ in range(4)]
+    samples = world.render(scenes)
+    assert samples.shape == (4, *SHAPES[modality])
+    assert samples.abs().max() <= 1
+    assert samples.flatten(1).std(1).min() > 0.01  # none is blank
+    words = vocabulary(modality)
+    ids = torch.tensor([words.encode(scene.phrases()) for scene in scenes])
+    assert ids.shape[1:] == (words.phrases, len(words.roles))
+    assert ids.max() < words.size
+
+
+@pytest.mark.parametrize("modality", WORLDS)
+def test_the_same_seed_draws_the_same_scenes(modality: str) -> None:
+    world = WORLDS[modality]
+    assert world.sample(random.Random(1)) == world.sample(random.Random(1))
+    assert world.sample(random.Random(1)) != world.sample(random.Random(2))
+
+
+@pytest.mark.parametrize("modality", WORLDS)
+def test_the_autoencoder_of_a_world_fits_its_samples(modality: str) -> None:
+    world = WORLDS[modality]
+    model = world.new_autoencoder().eval()
+    samples = world.render([world.sample(random.Random(3))])
+    with torch.inference_mode():
+        assert model.decode(model.encode(samples)).shape == samples.shape
+
+
+def test_words_are_left_out_and_some_prompts_are_silent() -> None:
+    data = Latents(torch.zeros(1, 1), torch.ones(1, 2, 4).long(), torch.Generator().manual_seed(0))
+    _, ids = data.batch(2000)
+    silent = (ids.flatten(1).sum(1) == 0).float().mean()
+    assert 0.07 < silent < 0.13
+    assert 0.04 < 1 - ids[ids.flatten(1).sum(1) > 0].float().mean() < 0.12
+
+
+class Tiny(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+
+def squared(model: nn.Module, stream: str, latents: Tensor, ids: Tensor) -> Tensor:
+    found: Tensor = model.layer(latents)  # type: ignore[operator]
+    return (found - latents.flip(1)).square().mean()
+
+
+def test_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    torch.save(
+        {"latents": torch.randn(16, 3).half(), "ids": torch.ones(16, 1, 1).short()},
+        tmp_path / "tiny_latents_1.pt",
+    )
+
+    def run(steps: int) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        options = Asked(steps=steps, out=tmp_path, device="cpu", restart=False)
+        train(Tiny(), "tiny", {"tiny": 4}, squared, options, shipped=dict)
+        saved: dict[str, Tensor] = torch.load(tmp_path / "tiny.pt", weights_only=True)
+        return saved
+
+    first, second = run(5), run(8)
+    assert (first["step"], second["step"]) == (5, 8)
+    assert second["losses"]["tiny"][:5] == first["losses"]["tiny"]  # type: ignore[call-overload]
+    assert len(second["losses"]["tiny"]) == 8  # type: ignore[call-overload]
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    rates = [rate_at(step, 1000) for step in range(1000)]
+    assert rates[0] < rates[100] < rates[300] == max(rates)
+    assert rates[-1] < 0.01 * max(rates)
