@@ -22,13 +22,16 @@ class MeshModality(Modality[MeshRequest]):
     name = "mesh"
     title = "3D"
     Request = MeshRequest
-    formats = {"glb": "model/gltf-binary", "obj": "model/obj", "ply": "model/ply", "stl": "model/stl"}
+    formats = {
+        "glb": "model/gltf-binary",
+        "obj": "model/obj",
+        "ply": "model/ply",
+        "stl": "model/stl",
+    }
     default_format = "glb"
     default_model = "prism"
 
-    def encode(
-        self, media: Any, request: MeshRequest, provenance: Mapping[str, Any]
-    ) -> list[File]:
+    def encode(self, media: Any, request: MeshRequest, provenance: Mapping[str, Any]) -> list[File]:
         """media: a trimesh.Trimesh with vertex colours."""
         from omnifex_mesh import files
 
