@@ -20,10 +20,10 @@ from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
 from recipes.world.modalities import WORLDS
 
 JOINING = 1200  # steps in which clips first learn how the latents of frames join
-PEAK = 2e-3  # of the learning rate
+PEAK = {"image": 2e-3, "audio": 2e-3, "mesh": 2e-3, "video": 8e-4}  # of the learning rate
 NOISE = 0.1  # added to latents, so that the decoder forgives the backbone's small errors
 PENALTY = 1e-3  # on the square of latents, so that they do not grow away from the noise
-STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 300}
+STEPS = {"image": 2600, "audio": 1200, "mesh": 1500, "video": 1500}
 BATCH = {"image": 32, "audio": 32, "mesh": 16, "video": 6}
 POOL = {"image": 6144, "audio": 6144, "mesh": 1536, "video": 1536}  # rendered samples
 
@@ -128,7 +128,7 @@ def train(modality: str, options: Asked) -> None:
         x = draw(samples, modality, generator).to(options.device)
         loss = learn(run.model, modality, x)
         run.losses[modality].append(loss.item())
-        run.update(rate_at(run.step, options.steps, PEAK))
+        run.update(rate_at(run.step, options.steps, PEAK[modality]))
         if run.step % 50 == 0:
             run.report(started)
         if time.monotonic() - saved > SAVE_EVERY:
