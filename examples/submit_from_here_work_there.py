@@ -8,7 +8,7 @@ import sys
 
 from omnifex import Studio
 
-with Studio(workers=0) as studio:  # loads no torch
+with Studio(workers=0) as studio:
     job = studio.submit("image", prompt="a purple moon on a black background", seed=7)
     print(f"{job.status}, and {'somebody' if studio.served else 'nobody'} is there to work")
 
@@ -16,7 +16,8 @@ with Studio(workers=0) as studio:  # loads no torch
     worker = subprocess.Popen(command)
     try:
         (picture,) = job.result(timeout=120)
-        print(picture.save("moon.png"), "made by", job.record.worker)
+        there = "is" if "torch" in sys.modules else "is not"
+        print(f"{picture.save('moon.png')}, and torch {there} loaded here")
     finally:
         worker.terminate()  # what is not done goes back to the queue
         worker.wait()
