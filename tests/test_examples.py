@@ -1,5 +1,6 @@
 """Each example as a user runs it: a process of its own, in an empty folder, with an empty home."""
 
+import os
 import re
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def sprites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [f"{name} = {module}\n" for name, module in project["entry-points"]["omnifex"].items()]
     (info / "METADATA").write_text(about)
     (info / "entry_points.txt").write_text("[omnifex]\n" + "".join(points))
-    monkeypatch.setenv("PYTHONPATH", f"{info.parent}:{SPRITE}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(info.parent), str(SPRITE)]))
 
 
 @pytest.mark.usefixtures("sprites")
