@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from omnifex.condition import Condition
 from omnifex.guidance import classifier_free
-from omnifex.modality import Condition
 
 CONDITION = Condition({"word": torch.tensor([[2.0]])}, {"word": torch.tensor([[1.0]])})
 

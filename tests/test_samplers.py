@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from omnifex.condition import Condition, Start
 from omnifex.diffusion import SCHEDULERS, new_scheduler
 from omnifex.engine.context import JobContext
 from omnifex.errors import Canceled, PluginError, UnknownSampler
 from omnifex.generate import sample_latents
-from omnifex.modality import Condition, Start
 from omnifex.prediction import tensor_of, through_the_door
 from omnifex.samplers import (
     DIFFUSION_SAMPLERS,

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncStudio as AsyncStudio
+    from omnifex.condition import Condition as Condition
+    from omnifex.condition import Start as Start
     from omnifex.errors import InvalidRequest as InvalidRequest
     from omnifex.errors import JobCanceled as JobCanceled
     from omnifex.errors import JobFailed as JobFailed
     from omnifex.errors import OmnifexError as OmnifexError
     from omnifex.errors import UnreadableInput as UnreadableInput
     from omnifex.hookspecs import hookimpl as hookimpl
+    from omnifex.latent_family import LatentFamily as LatentFamily
     from omnifex.modality import BuiltinModel as BuiltinModel
-    from omnifex.modality import Condition as Condition
     from omnifex.modality import Family as Family
     from omnifex.modality import File as File
-    from omnifex.modality import LatentFamily as LatentFamily
     from omnifex.modality import Modality as Modality
-    from omnifex.modality import Start as Start
     from omnifex.plugins import PluginHost as PluginHost
     from omnifex.request import MediaInput as MediaInput
     from omnifex.request import Request as Request
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 HOMES = {
     "AsyncStudio": "omnifex.aio",
     "BuiltinModel": "omnifex.modality",
-    "Condition": "omnifex.modality",
+    "Condition": "omnifex.condition",
     "Family": "omnifex.modality",
     "File": "omnifex.modality",
     "InvalidRequest": "omnifex.errors",
     "JobCanceled": "omnifex.errors",
     "JobFailed": "omnifex.errors",
-    "LatentFamily": "omnifex.modality",
+    "LatentFamily": "omnifex.latent_family",
     "MediaInput": "omnifex.request",
     "Modality": "omnifex.modality",
     "OmnifexError": "omnifex.errors",
     "PluginHost": "omnifex.plugins",
     "Request": "omnifex.request",
-    "Start": "omnifex.modality",
+    "Start": "omnifex.condition",
     "Studio": "omnifex.studio",
     "UnreadableInput": "omnifex.errors",
     "hookimpl": "omnifex.hookspecs",

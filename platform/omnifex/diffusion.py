@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omnifex.modality import Start
+from omnifex.condition import Start
 from omnifex.samplers import Prediction, Step
 from omnifex.schedules import last_steps
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
+from omnifex.condition import Condition, Start
 from omnifex.diffusion import Denoise, diffuse, new_scheduler
 from omnifex.engine.context import JobContext
 from omnifex.errors import PluginError
 from omnifex.guidance import classifier_free
-from omnifex.modality import Condition, Start
 from omnifex.prediction import Backbone, through_the_door
 from omnifex.samplers import FLOW_SAMPLERS, Prediction, Step, fitting_sampler
 from omnifex.schedules import last_steps, linear, shifted

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omnifex.modality import Condition
+from omnifex.condition import Condition
 from omnifex.prediction import Predict
 
 

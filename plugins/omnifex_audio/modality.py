@@ -38,6 +38,7 @@ class AudioModality(Modality[AudioRequest]):
     formats = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
     default_format = "wav"
     default_model = "prism"
+    example_prompt = "a rising major arpeggio of triangle notes from C4"
 
     def encode(
         self, media: Any, request: AudioRequest, provenance: Mapping[str, Any]

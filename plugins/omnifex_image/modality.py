@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -35,6 +36,12 @@ class ImageModality(Modality[ImageRequest]):
     formats = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg"}
     default_format = "png"
     default_model = "prism"
+    example_prompt = "a small red star left of a large blue ring on a white background"
+
+    def check_input(self, file: Path) -> None:
+        from omnifex_image import files
+
+        files.decode(file.read_bytes())
 
     def encode(
         self, media: Any, request: ImageRequest, provenance: Mapping[str, Any]

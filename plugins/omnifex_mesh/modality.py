@@ -30,6 +30,7 @@ class MeshModality(Modality[MeshRequest]):
     }
     default_format = "glb"
     default_model = "prism"
+    example_prompt = "a red cone on top of a blue cube"
 
     def encode(self, media: Any, request: MeshRequest, provenance: Mapping[str, Any]) -> list[File]:
         """media: a trimesh.Trimesh with vertex colours."""

@@ -33,6 +33,7 @@ class VideoModality(Modality[VideoRequest]):
     formats = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
     default_format = "mp4"
     default_model = "prism"
+    example_prompt = "a large yellow star spinning on a navy background"
 
     def encode(
         self, media: Any, request: VideoRequest, provenance: Mapping[str, Any]
