@@ -55,7 +55,7 @@ def write_autoencoders(folder: Path, out: Path, names: list[str]) -> None:
         saved = torch.load(out / f"{name}_autoencoder.pt", weights_only=True)
         write_component(
             folder / f"{name}_autoencoder",
-            "ConvAutoencoder",
+            WORLDS[name].kind.__name__,
             WORLDS[name].autoencoder,
             saved["model"],
         )
@@ -67,11 +67,12 @@ def conditioners(names: list[str]) -> dict[str, list[str]]:
 
 
 def autoencoders(names: list[str], where: str = "") -> dict[str, list[str]]:
-    entry = ["omnifex_prism.autoencoder", "ConvAutoencoder"]
-    return {
-        f"{name}_autoencoder": [*entry, f"{where}/{name}_autoencoder"] if where else entry
-        for name in names
-    }
+    found = {}
+    for name in names:
+        kind = WORLDS[name].kind
+        beside = [f"{where}/{name}_autoencoder"] if where else []
+        found[f"{name}_autoencoder"] = [kind.__module__, kind.__name__, *beside]
+    return found
 
 
 def export_flow(out: Path, to: Path) -> None:

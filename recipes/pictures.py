@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from omnifex import Artifact, Studio
+from omnifex import Studio
+from omnifex.artifact import Artifact
 
 PROMPTS = {
     "image": [

@@ -1,5 +1,6 @@
 """One convolutional autoencoder for pictures (2-D) and for clips and fields (3-D)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -90,7 +91,7 @@ class ConvAutoencoder(LatentModule):
         super().__init__(latent_channels)
         self.patch, dims = tuple(patch), len(patch)
         convolution = CONVOLUTIONS[dims]
-        folded = channels * int(torch.tensor(patch).prod())
+        folded = channels * math.prod(patch)
         halve, edge = (2,) * dims, 3 if dims == 2 else 1  # a 3-D patch is wide as it is
         down: list[nn.Module] = [convolution(folded, widths[0], edge, padding=edge // 2)]
         up: list[nn.Module] = [convolution(latent_channels, widths[-1], 3, padding=1)]

@@ -3,6 +3,9 @@
 from typing import Any
 
 from omnifex import Family, Modality, hookimpl
+from omnifex_registry import allow_library
+
+allow_library("omnifex_video")
 
 
 @hookimpl

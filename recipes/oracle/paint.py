@@ -12,7 +12,7 @@ ENOUGH = 12  # px that show a colour
 
 
 def commonest(frames: Tensor, left: Tensor) -> Tensor:
-    """The colour (3, 1, 1) of most pixels (T, 3, H, W) that are left (T, H, W), inside soft edges."""
+    """The colour (3, 1, 1) of most pixels (T, 3, H, W) that are left (T, H, W), off soft edges."""
     label = torch.full(left.shape, -1)
     label[left] = nearest(frames.movedim(1, -1)[left])
     high, low = (widened(sign * label.float(), 1) for sign in (1, -1))

@@ -1,7 +1,7 @@
 """What a reader saw, and how much of a prompt it agrees with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, permutations
 
 from omnifex_prism.vocabulary import Phrase
@@ -25,6 +25,14 @@ class Reading:
     )  # what is told of the whole artifact, in the first phrase; None: nothing is
     things: tuple[Seen, ...] = ()
     relations: Mapping[tuple[int, int], str] | None = None  # of one thing to another, by position
+    alike: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # words no reader can tell apart
+
+    def says(self, role: str, word: str) -> bool:
+        """Whether the whole is as told."""
+        found = (self.whole or {}).get(role)
+        return found == word or {found, word} <= self.alike.get(role, frozenset())
 
     def relation(self, one: int | None, other: int | None) -> str | None:
         if one is None or other is None or self.relations is None:
@@ -40,7 +48,7 @@ def score(phrases: Sequence[Phrase], reading: Reading) -> Tally:
     """
     if reading.whole is None:
         return compare_things(phrases, reading)
-    pairs = [(role, reading.whole.get(role) == word) for role, word in phrases[0].items()]
+    pairs = [(role, reading.says(role, word)) for role, word in phrases[0].items()]
     if reading.relations is None:
         return tally(pairs)
     return add(tally(pairs), compare_things(phrases[1:], reading))

@@ -59,7 +59,7 @@ def anchors() -> list[tuple[float, float]]:
 
 @cache
 def blobs() -> tuple[list[Course], Tensor, Tensor]:
-    """Every course but spinning, with a soft disc of each size, (courses · sizes, T · H · W), squared too."""
+    """Every course but spinning; soft discs of each size on each, (N, T · H · W); their squares."""
     courses = [Course(m, anchor) for anchor in anchors() for m in MOTIONS if m != "spinning"]
     axis = (torch.arange(SIZE // COARSE) + 0.5) * COARSE
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -67,8 +67,10 @@ def blobs() -> tuple[list[Course], Tensor, Tensor]:
     for course in courses:
         at = {name: value[::COARSE, None, None] for name, value in course.pose().items()}
         far = (grid - course.path()[::COARSE, None, None]).norm(dim=-1)  # (T, H, W)
-        for radius in RADII.values():
-            rows.append(((1.2 - far / (radius * at["scale"])) / 0.8).clamp(0, 1) * at["shown"])
+        rows += [
+            ((1.2 - far / (radius * at["scale"])) / 0.8).clamp(0, 1) * at["shown"]
+            for radius in RADII.values()
+        ]
     masks = torch.stack(rows).flatten(1)
     return courses, masks, masks.square()
 
