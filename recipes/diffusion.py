@@ -18,7 +18,7 @@ from recipes.training import asked, train
 CONFIG: dict[str, Any] = {
     "in_channels": 16,
     "out_channels": 16,
-    "block_out_channels": (96, 160),
+    "block_out_channels": (64, 112),
     "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
     "layers_per_block": 1,

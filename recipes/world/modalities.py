@@ -60,7 +60,7 @@ WORLDS = {
     "video": World(
         video.sample,
         lambda scenes: video.render(scenes) * 2 - 1,
-        {"frame": PICTURE, "latent_channels": 24, "stride": 4, "width": 160},
+        {"frame": PICTURE, "latent_channels": 24, "stride": 4, "width": 96},
         mirrored=(3, 4),
         kind=ClipAutoencoder,
     ),
