@@ -61,7 +61,7 @@ def process(*command: str, path: Sequence[Path] = (TESTS,)) -> Iterator[subproce
             child.kill()
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait for another thread or process; fails the test where it never comes."""
     deadline = time.monotonic() + seconds
     while not condition():

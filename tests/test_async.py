@@ -16,11 +16,11 @@ def test_jobs_are_awaited_together() -> None:
     async def main() -> None:
         async with AsyncStudio(plugins=tiles(), devices=["cpu"]) as studio:
             jobs = [await studio.submit("tile", prompt="red", seed=seed) for seed in range(12)]
-            results = await asyncio.gather(*(job.result(60) for job in jobs))
+            results = await asyncio.gather(*(job.result(120) for job in jobs))
             assert len({artifact.sha256 for (artifact,) in results}) == 12
             assert len(await studio.jobs(status="succeeded")) == 12
             again = await studio.replay(jobs[0].id)
-            assert (await again.result(60))[0].sha256 == results[0][0].sha256
+            assert (await again.result(120))[0].sha256 == results[0][0].sha256
             assert (await studio.verify(again.id)).ok
             assert await again.notes() == ("20 steps",)
 
@@ -70,6 +70,6 @@ def test_a_plain_studio_can_be_asked_from_asyncio() -> None:
     async def main() -> None:
         with Studio(plugins=tiles(), devices=["cpu"]) as studio:
             job = await studio.asubmit("tile", prompt="red")
-            assert await job.result(60)
+            assert await job.result(120)
 
     asyncio.run(main())

@@ -105,7 +105,7 @@ def test_ctrl_c_cancels_the_job(cli: Cli) -> None:
         code, _, noted = cli("tile", "red", "--steps", 900, "--pace", 0.1)
         (job,) = studio.jobs()
         assert code == 130
-        assert noted == f"omnifex: job {job.id} canceled\n"
+        assert noted == f"omnifex: canceled job {job.id}\n"
         assert job.status is State.CANCELED
 
 

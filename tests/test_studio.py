@@ -49,7 +49,7 @@ def provenance(path: Path) -> dict[str, object]:
 
 def test_a_request_becomes_a_file(studio: Studio, tmp_path: Path) -> None:
     job = studio.submit("tile", prompt="red", size=8, seed=7)
-    (artifact,) = job.result(timeout=60)
+    (artifact,) = job.result(timeout=120)
     with Image.open(artifact.path) as picture:
         assert picture.size == (8, 8)
     assert artifact.media_type == "image/png"
@@ -64,7 +64,7 @@ def test_a_request_becomes_a_file(studio: Studio, tmp_path: Path) -> None:
 
 def test_previews_are_artifacts_but_no_results(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red")
-    job.result(60)
+    job.result(120)
     assert [(file.role, file.name) for file in job.artifacts] == [
         ("output", "tile.png"),
         ("preview", "tile-preview.txt"),
@@ -73,19 +73,19 @@ def test_previews_are_artifacts_but_no_results(studio: Studio) -> None:
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(studio: Studio) -> None:
     jobs = [studio.submit("tile", prompt="red", seed=seed) for seed in (1, 1, 2)]
-    first, second, third = (job.result(60)[0].sha256 for job in jobs)
+    first, second, third = (job.result(120)[0].sha256 for job in jobs)
     assert first == second != third
 
 
 def test_a_seed_is_drawn_and_recorded_where_none_is_given(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red")
     again = studio.submit("tile", prompt="red", seed=job.seed)
-    assert job.result(60)[0].sha256 == again.result(60)[0].sha256
+    assert job.result(120)[0].sha256 == again.result(120)[0].sha256
 
 
 def test_the_file_says_how_it_was_made_and_nothing_that_changes(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red", seed=3, size=8)
-    said = provenance(job.result(60)[0].path)
+    said = provenance(job.result(120)[0].path)
     assert said["prompt"] == "red"
     assert said["seed"] == 3
     assert said["model"] == "tiles"
@@ -106,7 +106,7 @@ def test_the_recipe_names_all_that_decides_the_output(desk: Studio) -> None:
 
 def test_the_metrics_say_where_the_time_went(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red")
-    job.result(60)
+    job.result(120)
     times = {"queue_time", "load_time", "predict_time", "store_time", "total_time"}
     assert times <= job.metrics.keys()
     assert job.metrics["total_time"] >= job.metrics["predict_time"] > 0
@@ -117,12 +117,12 @@ def test_the_metrics_say_where_the_time_went(studio: Studio) -> None:
 
 def test_warnings_and_the_jobs_own_words_are_notes(studio: Studio) -> None:
     job = studio.submit("tile", prompt="a blorp", steps=3)
-    job.result(60)
+    job.result(120)
     assert job.notes == ("the word 'blorp' is not known.", "3 steps")
 
 
 def test_a_place_that_cannot_be_written_is_told(studio: Studio, tmp_path: Path) -> None:
-    (artifact,) = studio.submit("tile", prompt="red").result(60)
+    (artifact,) = studio.submit("tile", prompt="red").result(120)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Unwritable, match=r"cannot write .*choose another place"):
         artifact.save(tmp_path / "file" / "red.png")
@@ -162,7 +162,7 @@ def test_waiting_ends_with_its_time_but_the_job_does_not(desk: Studio) -> None:
 def test_a_failed_job_says_why_to_who_awaits_it(studio: Studio) -> None:
     job = studio.submit("tile", prompt="break the family")
     with pytest.raises(JobFailed, match="the family is broken"):
-        job.result(60)
+        job.result(120)
     assert job.error is not None
     assert job.error.code == "generation_failed"
     assert not job.error.retryable
@@ -174,7 +174,7 @@ def test_a_canceled_job_says_so_and_can_be_run_again(desk: Studio) -> None:
     with pytest.raises(JobCanceled, match="changed my mind"):
         job.result()
     desk.serve(["cpu"])
-    assert job.retry().result(60)
+    assert job.retry().result(120)
     with pytest.raises(NotRetryable):
         job.retry()
 
@@ -200,7 +200,7 @@ def test_a_job_may_wait_for_its_time(desk: Studio) -> None:
     assert {job.status for job in later} == {State.SCHEDULED}
     soon = desk.submit("tile", prompt="red", delay=0.2)
     desk.serve(["cpu"])
-    assert soon.result(60)
+    assert soon.result(120)
 
 
 # The home
@@ -233,7 +233,7 @@ def test_a_job_outlives_the_studio_that_took_it(omnifex_home: Path) -> None:
     with open_tiles(workers=0) as studio:
         job = studio.submit("tile", prompt="red")
     with open_tiles() as studio:
-        assert studio.job(job.id).result(60)
+        assert studio.job(job.id).result(120)
     assert job.artifacts[0].path.is_file()
 
 

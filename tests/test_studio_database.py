@@ -43,9 +43,9 @@ def test_jobs_are_found_by_what_they_are(desk: Studio) -> None:
 
 def test_a_replay_makes_the_same_bytes(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red", metadata={"for": "mother"}, priority=3)
-    job.result(60)
+    job.result(120)
     again = studio.replay(job.id)
-    assert again.result(60)[0].sha256 == job.artifacts[0].sha256
+    assert again.result(120)[0].sha256 == job.artifacts[0].sha256
     assert again.id != job.id
     assert again.record.recipe_hash == job.record.recipe_hash
     assert again.metadata == {"for": "mother"}
@@ -55,9 +55,9 @@ def test_a_replay_with_an_input_needs_only_the_store(studio: Studio, tmp_path: P
     path = tmp_path / "in.png"
     Image.new("RGB", (4, 4), "red").save(path)
     job = studio.submit("tile", prompt="red", image=path)
-    job.result(60)
+    job.result(120)
     path.unlink()
-    assert studio.replay(job.id).result(60)[0].sha256 == job.artifacts[0].sha256
+    assert studio.replay(job.id).result(120)[0].sha256 == job.artifacts[0].sha256
 
 
 def test_a_changed_model_is_not_replayed_as_if_it_were_the_old_one(
@@ -75,7 +75,7 @@ def test_a_changed_model_is_not_replayed_as_if_it_were_the_old_one(
 
 def test_an_intact_job_is_verified(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red")
-    job.result(60)
+    job.result(120)
     found = studio.verify(job.id)
     assert found.ok
     assert found.checked == 2
@@ -84,7 +84,7 @@ def test_an_intact_job_is_verified(studio: Studio) -> None:
 
 def test_a_file_that_was_changed_or_taken_away_is_told(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red")
-    (artifact,) = job.result(60)
+    (artifact,) = job.result(120)
     preview = job.artifacts[1]
     with artifact.path.open("ab") as file:
         file.write(b"!")

@@ -49,7 +49,7 @@ def test_a_picture_may_be_given_in_any_form(studio: Studio, tmp_path: Path) -> N
     forms = (path, str(path), path.read_bytes(), Image.new("RGB", (4, 4), "red"))
     jobs = [studio.submit("tile", prompt="red", seed=1, image=form) for form in forms]
     assert len({job.request["image"] for job in jobs}) == 1
-    assert len({job.result(60)[0].sha256 for job in jobs}) == 1
+    assert len({job.result(120)[0].sha256 for job in jobs}) == 1
     assert jobs[0].inputs[0].read_bytes() == path.read_bytes()
     given = studio.submit("tile", prompt="red", seed=1, image=jobs[0].inputs[0])
     assert given.request["image"] == jobs[0].request["image"]
@@ -61,13 +61,13 @@ def test_a_job_that_takes_another_waits_for_it(desk: Studio) -> None:
     assert second.status is State.BLOCKED
     assert second.record.parents == (first.id,)
     desk.serve(["cpu"])
-    (artifact,) = second.result(60)
+    (artifact,) = second.result(120)
     said = provenance(artifact.path)["parameters"]["image"]  # type: ignore[index]
     assert said == f"sha256:{first.artifacts[0].sha256}"
     direct = desk.submit("tile", prompt="blue", seed=1, image=first.artifacts[0])
-    assert direct.result(60)[0].sha256 == artifact.sha256
+    assert direct.result(120)[0].sha256 == artifact.sha256
     by_name = desk.submit("tile", prompt="blue", seed=1, image=f"job:{first.id}")
-    assert by_name.result(60)[0].sha256 == artifact.sha256
+    assert by_name.result(120)[0].sha256 == artifact.sha256
 
 
 def test_a_job_whose_input_fails_fails_with_it(desk: Studio) -> None:
@@ -75,7 +75,7 @@ def test_a_job_whose_input_fails_fails_with_it(desk: Studio) -> None:
     second = desk.submit("tile", prompt="blue", image=first)
     first.cancel()
     with pytest.raises(JobFailed, match=first.id):
-        second.result(5)
+        second.result(120)
     assert second.error is not None
     assert second.error.code == "dependency"
 

@@ -32,7 +32,7 @@ def test_models_are_added_shown_used_and_forgotten(studio: Studio, tmp_path: Pat
     studio.models.add(copy_model(tmp_path / "files"), name="mine")
     assert [model.name for model in studio.models.list()] == ["mine", "tiles"]
     assert studio.models.show("mine").components["backbone"].class_name == "ExactBackbone"
-    assert studio.submit("tile", prompt="red", model="mine").result(60)
+    assert studio.submit("tile", prompt="red", model="mine").result(120)
     backbone = studio.models.show("mine").components["backbone"]
     assert studio.models.remove("mine") == [backbone.id]
     with pytest.raises(UnknownModel, match="registered: tiles"):

@@ -69,18 +69,18 @@ def serving(home: Home, **options: object) -> Worker:
 )
 def test_a_failing_job_ends_alone(studio: Studio, prompt: str, code: str, said: str) -> None:
     failing, fine = studio.submit("tile", prompt=prompt), studio.submit("tile", prompt="red")
-    assert fine.result(60)
-    error = failing.wait(60).error
+    assert fine.result(120)
+    error = failing.wait(120).error
     assert error is not None
     assert (error.code, error.retryable) == (code, False)
     assert said in error.message
     assert "\n" not in error.message
-    assert studio.submit("tile", prompt="red").result(60)
+    assert studio.submit("tile", prompt="red").result(120)
 
 
 def test_the_traceback_of_a_fault_is_kept_with_the_job(studio: Studio) -> None:
     job = studio.submit("tile", prompt="break the family")
-    job.wait(60)
+    job.wait(120)
     (text,) = [e.payload["text"] for e in job.events() if e.kind == "traceback"]
     assert "tiles_plugin.py" in text
 
@@ -122,18 +122,18 @@ class FullStore(ArtifactStore):
 def test_a_full_disk_fails_the_job_and_loses_nothing(home: Home) -> None:
     before = ask(home)
     worker = serving(home)
-    before.wait(60)
+    before.wait(120)
     worker.stop()
     full = replace(home, store=FullStore(home.store.root))
     job = ask(full)
     worker = serving(full)
-    error = job.wait(60).error
+    error = job.wait(120).error
     assert error is not None
     assert error.code == "disk_full"
     assert not job.artifacts
     assert before.artifacts[0].verify()
     FullStore.full = False
-    assert job.retry().result(60)
+    assert job.retry().result(120)
     worker.stop()
     FullStore.full = True
 
@@ -145,7 +145,7 @@ def test_a_model_that_changed_since_submission_is_not_used(home: Home, tmp_path:
     (folder / "backbone" / "config.json").write_text('{"new": 1}')
     home.models.add(folder)
     worker = serving(home)
-    error = job.wait(60).error
+    error = job.wait(120).error
     worker.stop()
     assert error is not None
     assert error.code == "model_changed"
@@ -157,7 +157,7 @@ def test_an_input_that_was_taken_away_fails_the_job(home: Home, tmp_path: Path) 
     job = ask(home, image=Image.new("RGB", (4, 4)))
     job.inputs[0].path.unlink()
     worker = serving(home)
-    error = job.wait(60).error
+    error = job.wait(120).error
     worker.stop()
     assert error is not None
     assert error.code == "artifact_missing"
@@ -168,7 +168,7 @@ def test_a_job_of_another_kind_is_no_input(omnifex_home: Path) -> None:
     with Studio(plugins=host, devices=["cpu"]) as studio:
         dots = studio.submit("dots", prompt="few")
         tile = studio.submit("tile", prompt="red", image=dots)
-        error = tile.wait(60).error
+        error = tile.wait(120).error
     assert error is not None
     assert error.message == f"job {dots.id} made no tile, but dots; give a job of another modality."
 
@@ -206,7 +206,7 @@ def test_a_database_that_is_busy_for_a_moment_costs_no_job(home: Home) -> None:
     unsteady = replace(home, queue=queue)
     job = ask(unsteady)
     worker = serving(unsteady)
-    assert job.result(60)
+    assert job.result(120)
     worker.stop()
     assert not queue.unsteady
     assert job.record.attempt == 1
@@ -225,4 +225,4 @@ def test_a_dead_process_frees_its_jobs_when_it_has_been_silent(home: Home) -> No
     assert not dead(replace(worker, pid=os.getpid()))
     bury_the_dead(home.queue)
     assert len(home.queue.workers()) == 1  # it may be alive in another container
-    until(lambda: bury_the_dead(home.queue) or not home.queue.workers(), seconds=10)
+    until(lambda: bury_the_dead(home.queue) or not home.queue.workers())

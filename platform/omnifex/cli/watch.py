@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import typer
@@ -15,7 +14,6 @@ from omnifex.studio import Studio
 from omnifex_jobs import Job as Record
 
 LOOK_S = 0.1
-STOP_S = 10.0  # for a canceled job to end the call that it is in
 
 
 def watch(studio: Studio, jobs: Sequence[Job], *, quiet: bool = False) -> None:
@@ -45,14 +43,11 @@ def watch(studio: Studio, jobs: Sequence[Job], *, quiet: bool = False) -> None:
 
 
 def cancel(jobs: Sequence[Job]) -> None:
-    """Stop what is not done, and wait until it has stopped."""
+    """Stop what is not done; who leaves the studio waits until what runs there has stopped."""
     for job in jobs:
-        job.cancel("Canceled from the command line.")
-    deadline = time.monotonic() + STOP_S
-    while not all(job.done for job in jobs) and time.monotonic() < deadline:
-        time.sleep(LOOK_S)
-    for job in jobs:
-        typer.echo(f"omnifex: job {job.id} {job.status}", err=True)
+        if not job.done:
+            job.cancel("Canceled from the command line.")
+            typer.echo(f"omnifex: canceled job {job.id}", err=True)
 
 
 def bars(console: Console, quiet: bool) -> Progress:
