@@ -53,6 +53,12 @@ def rate_at(step: int, steps: int, peak: float = RATE) -> float:
     return peak * min(1.0, (step + 1) / WARMUP, max(0.0, 2 * (1 - step / steps)) + 1e-3)
 
 
+def drift(average: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    """A moving average that forgets its first, random weights within a few steps."""
+    decay = min(DECAY, (1 + int(count)) / (10 + int(count)))
+    return torch.lerp(new, average, decay)
+
+
 @dataclass
 class Run:
     """A model in training, with all that its checkpoint holds."""
@@ -64,8 +70,7 @@ class Run:
     losses: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY)
-        self.average = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=decay)
+        self.average = torch.optim.swa_utils.AveragedModel(self.model, avg_fn=drift)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01
         )

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from omnifex_registry import DatabaseNewer, errors, migrate
-from omnifex_registry.migrate import VERSION_TABLE
+from omnifex_registry.migration import VERSION_TABLE
 from omnifex_registry.schema import metadata
 
 MIGRATE = """

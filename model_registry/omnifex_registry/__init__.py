@@ -1,50 +1,53 @@
 """Models and components: added, identified by content, loaded from safetensors alone."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from omnifex_registry.errors import (
-    BadModelFolder,
-    CorruptWeights,
-    DatabaseNewer,
-    NameTaken,
-    RegistryError,
-    UnknownModel,
-    UnsafeWeights,
-)
-from omnifex_registry.headers import TensorInfo, read_header
-from omnifex_registry.kinds import Kind
-from omnifex_registry.libraries import allow_library
-from omnifex_registry.migrate import migrate
-from omnifex_registry.records import Component, Model
-from omnifex_registry.registry import Registry
-
 if TYPE_CHECKING:
-    from omnifex_registry.loading import load_component
+    from omnifex_registry.errors import BadModelFolder as BadModelFolder
+    from omnifex_registry.errors import CorruptWeights as CorruptWeights
+    from omnifex_registry.errors import DatabaseNewer as DatabaseNewer
+    from omnifex_registry.errors import NameTaken as NameTaken
+    from omnifex_registry.errors import RegistryError as RegistryError
+    from omnifex_registry.errors import UnknownModel as UnknownModel
+    from omnifex_registry.errors import UnsafeWeights as UnsafeWeights
+    from omnifex_registry.headers import TensorInfo as TensorInfo
+    from omnifex_registry.headers import read_header as read_header
+    from omnifex_registry.kinds import Kind as Kind
+    from omnifex_registry.libraries import allow_library as allow_library
+    from omnifex_registry.loading import load_component as load_component
+    from omnifex_registry.migration import migrate as migrate
+    from omnifex_registry.records import Component as Component
+    from omnifex_registry.records import Model as Model
+    from omnifex_registry.registry import Registry as Registry
 
-__all__ = [
-    "BadModelFolder",
-    "Component",
-    "CorruptWeights",
-    "DatabaseNewer",
-    "Kind",
-    "Model",
-    "NameTaken",
-    "Registry",
-    "RegistryError",
-    "TensorInfo",
-    "UnknownModel",
-    "UnsafeWeights",
-    "allow_library",
-    "load_component",
-    "migrate",
-    "read_header",
-]
+# Where each public name lives; imported on first use: plugins declare their libraries at import,
+# and a command's --help must wait neither for SQLAlchemy nor for torch.
+HOMES = {
+    "BadModelFolder": "errors",
+    "Component": "records",
+    "CorruptWeights": "errors",
+    "DatabaseNewer": "errors",
+    "Kind": "kinds",
+    "Model": "records",
+    "NameTaken": "errors",
+    "Registry": "registry",
+    "RegistryError": "errors",
+    "TensorInfo": "headers",
+    "UnknownModel": "errors",
+    "UnsafeWeights": "errors",
+    "allow_library": "libraries",
+    "load_component": "loading",
+    "migrate": "migration",
+    "read_header": "headers",
+}
+
+__all__ = [*HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    # Loading needs torch, which takes seconds to import; nothing else here does.
-    if name == "load_component":
-        from omnifex_registry.loading import load_component
-
-        return load_component
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{HOMES[name]}")
+    value = globals()[name] = getattr(module, name)
+    return value

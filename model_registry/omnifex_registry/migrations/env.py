@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from omnifex_registry.migrate import VERSION_TABLE
+from omnifex_registry.migration import VERSION_TABLE
 from omnifex_registry.schema import metadata
 
 context.configure(
