@@ -64,7 +64,7 @@ def best_outline(kind: str, magnitude: Tensor) -> Words:
 
 
 def alike(words: Words) -> dict[str, frozenset[str]]:
-    """Waveforms that sound the same: a sweep so high that no third harmonic fits under the ceiling."""
+    """Waveforms that sound the same: in a sweep so high that it has no third harmonic."""
     if words["kind"] == "sweep" and words["waveform"] in PURE:
         top = 4 * frequency(words["pitch"])
         return {"waveform": PURE} if 3 * top > CEILING else {}

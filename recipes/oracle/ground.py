@@ -92,5 +92,5 @@ def distance(frames: Tensor, picture: Tensor) -> Tensor:
     before, after = wide[:, :, : -2 * SOFT], wide[:, :, 2 * SOFT :]
     step = after - before
     blend = ((frames - before) * step).sum(1) / step.square().sum(0).clamp_min(1)
-    off: Tensor = frames - before - blend.clamp(0, 1)[:, None] * step
-    return torch.linalg.vector_norm(off, dim=1)
+    away: Tensor = (frames - before - blend.clamp(0, 1)[:, None] * step).norm(dim=1)
+    return away

@@ -1,4 +1,4 @@
-"""Part a coloured surface into pieces of one colour each, along the axis on which they are lined up.
+"""Part a coloured surface into pieces of one colour each, along the line on which they stand.
 
 Touching solids lie in slices that do not overlap. So the surface is cut into thin slices, and each
 slice gets a named colour such that slices fit their colours and colours seldom change (Viterbi's

@@ -57,7 +57,8 @@ def tone(waveform: str, hertz: float) -> Tensor:
 def compressed(magnitude: Tensor) -> Tensor:
     """Spectra (..., MELS) of length one, by square roots."""
     root = magnitude.clamp_min(0).sqrt()
-    return root / root.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    unit: Tensor = root / root.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    return unit
 
 
 def triad(pitch: str, quality: str) -> list[float]:
@@ -107,7 +108,9 @@ def arpeggio(words: Words) -> Tensor:
 
 def sweep(words: Words) -> Tensor:
     """Rendered, because a fast harmonic is smeared over its neighbours."""
-    return magnitudes(render([Scene(**words, direction="rising")]))[0]
+    return magnitudes(
+        render([Scene("sweep", words["waveform"], words["pitch"], direction="rising")])
+    )[0]
 
 
 def noise(words: Words) -> Tensor:
@@ -140,4 +143,5 @@ def outlines() -> dict[tuple[str, str], Tensor]:
 
 def loudness(magnitude: Tensor) -> Tensor:
     total = magnitude.sum(1)
-    return total / total.norm().clamp_min(1e-6)
+    unit: Tensor = total / total.norm().clamp_min(1e-6)
+    return unit
