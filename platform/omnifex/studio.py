@@ -23,6 +23,7 @@ from omnifex_jobs import Event, State
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncJob
+    from omnifex.engine.residency import Resident
 
 
 class Studio:
@@ -156,6 +157,10 @@ class Studio:
         worker = Worker(self._home, devices=devices)
         worker.start()
         self._workers.append(worker)
+
+    def residents(self) -> list[Resident]:
+        """The components that the workers of this process have in memory."""
+        return [resident for worker in self._workers for resident in worker.residents()]
 
     def _handle(self, job_id: str) -> Job:
         return Job(self._home, job_id)

@@ -12,6 +12,7 @@ from omnifex.device import find_devices
 
 if TYPE_CHECKING:
     from omnifex.engine.engine import Engine
+    from omnifex.engine.residency import Resident
 
 
 class Engines:
@@ -39,6 +40,11 @@ class Engines:
         finally:
             with self._changing:
                 self._lent[engine] -= 1
+
+    def residents(self) -> list[Resident]:
+        """The components in memory, of all devices."""
+        with self._changing:
+            return [resident for engine in self._engines for resident in engine.residents()]
 
     def close(self) -> None:
         with self._changing:

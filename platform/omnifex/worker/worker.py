@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from omnifex.device import checked_devices
 from omnifex.home import Home
@@ -15,6 +16,9 @@ from omnifex.versions import version
 from omnifex.worker.engines import Engines
 from omnifex.worker.run import Run
 from omnifex_jobs import Claim
+
+if TYPE_CHECKING:
+    from omnifex.engine.residency import Resident
 
 AT_ONCE = 4  # jobs for each engine: while one computes, others encode or wait their turn
 LEASE_S = 30.0
@@ -67,6 +71,10 @@ class Worker:
         for run in list(self._runs):
             if run.claim.job.id == job_id:
                 run.cancel()
+
+    def residents(self) -> list[Resident]:
+        """The components that this worker has in memory."""
+        return self._engines.residents()
 
     def stop(self) -> None:
         """Give back what runs, at most a component call later, and end; nothing is lost."""
