@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 POINTS = 600  # of a part, and of a solid's surface
 FINALISTS = 6  # solids whose middle is searched
+MOST = 6  # things that are read, the largest first
 TRIM = 0.9  # share of the points that must fit: soft borders do not
 
 
@@ -43,8 +44,8 @@ def read(mesh: trimesh.Trimesh) -> Reading:
     """Read a mesh with vertex colours, the unit cube around the origin, y up."""
     points = torch.tensor(np.asarray(mesh.vertices) * 2).float()
     rgb = torch.tensor(np.asarray(mesh.visual.vertex_colors)[:, :3]).float()
-    found = segments(points, rgb, vertex_areas(mesh))
-    things = tuple(see(part, TOGETHER if len(found) > 1 else ALONE) for part in found)
+    found = sorted(segments(points, rgb, vertex_areas(mesh)), key=lambda part: -len(part.points))
+    things = tuple(see(part, TOGETHER if len(found) > 1 else ALONE) for part in found[:MOST])
     return Reading(None, things, arranged(things))
 
 
