@@ -1,9 +1,9 @@
 """Train the autoencoder of one modality on the procedural world.
 
-python -m recipes.autoencoders image [--steps 2000] [--out build/prism] [--restart]
+python -m recipes.autoencoders image [--steps 2000] [--out build/prism] [--restart] [--shipped]
 
 Writes OUT/image_autoencoder.pt every three minutes, and goes on from it when started again;
---restart keeps the weights and begins a new schedule.
+--restart keeps the weights and begins a new schedule, --shipped begins with those that ship.
 """
 
 import json
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from omnifex_prism.autoencoder import ConvAutoencoder
 from omnifex_video.autoencoder import ClipAutoencoder
+from recipes import shipped
 from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
 from recipes.world.modalities import WORLDS
 
@@ -115,12 +116,17 @@ def learn(model: nn.Module, modality: str, x: Tensor) -> Tensor:
 
 def train(modality: str, options: Asked) -> None:
     torch.manual_seed(0)
-    model = WORLDS[modality].new_autoencoder()
+    fresh = WORLDS[modality].new_autoencoder
+    model = shipped.autoencoder(modality).train() if options.shipped else fresh()
     run = Run(model.to(options.device), options.out / f"{modality}_autoencoder.pt", (modality,))
     if run.path.exists():
         run.load(options.restart, options.device)
     samples = pool(modality, seed=1000 + run.step)
-    if isinstance(model, ClipAutoencoder) and run.step == 0 and not options.restart:
+    if (
+        isinstance(model, ClipAutoencoder)
+        and run.step == 0
+        and not (options.restart or options.shipped)
+    ):
         begin_with_pictures(model, samples, options.out)
     generator = torch.Generator().manual_seed(run.step)
     saved = started = time.monotonic()

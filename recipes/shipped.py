@@ -1,12 +1,13 @@
 """The weights that ship in the wheel, to train on from."""
 
-import json
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor
 
 from omnifex_prism.autoencoder import ConvAutoencoder
+from omnifex_video.autoencoder import ClipAutoencoder
+from recipes.world.modalities import WORLDS
 
 MODELS = Path("plugins/omnifex_prism/models")
 
@@ -24,8 +25,8 @@ def run_weights(model: str, backbone: str, modalities: tuple[str, ...]) -> dict[
     return {f"{part}.{name}": w for part, ws in parts.items() for name, w in ws.items()}
 
 
-def autoencoder(modality: str) -> ConvAutoencoder:
+def autoencoder(modality: str) -> ConvAutoencoder | ClipAutoencoder:
     folder = MODELS / "prism" / f"{modality}_autoencoder"
-    model = ConvAutoencoder.from_config(json.loads((folder / "config.json").read_text()))
+    model = WORLDS[modality].new_autoencoder()
     model.load_state_dict(weights(folder))
     return model.eval()

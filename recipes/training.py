@@ -37,13 +37,13 @@ def options_of(description: str | None, steps: int) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/prism"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--restart", action="store_true")
+    parser.add_argument("--shipped", action="store_true")
     return parser
 
 
 def asked(description: str | None, steps: int) -> Asked:
     parser = options_of(description, steps)
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--shipped", action="store_true")
     parser.add_argument("--streams", nargs="+", default=())
     return Asked(**vars(parser.parse_args()))
 
