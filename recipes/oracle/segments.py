@@ -16,7 +16,9 @@ from recipes.world.mesh import GRID
 
 VOXEL = 2 / GRID
 FAR = 80.0  # a vertex farther than this from a colour is just another colour
-CHANGE = 0.1 * FAR**2  # cost of a change of colour: as much as this area in a wrong colour
+THIN = 3  # slices: the flattest solid has more
+FEW = 12  # vertices are no piece
+CHANGE = 0.05 * FAR**2  # cost of a change of colour: as much as this area in a wrong colour
 
 
 @dataclass(frozen=True)
@@ -32,24 +34,26 @@ class Segment:
 def segments(points: Tensor, rgb: Tensor, areas: Tensor) -> list[Segment]:
     """The pieces of a surface from its vertices (N, 3), their colours (N, 3) and areas (N,)."""
     far = torch.cdist(rgb, palette()).square().clamp_max(FAR**2) * areas[:, None]  # (N, colours)
-    cut = [cheapest(slices(points[:, axis], far)) for axis in (0, 1)]
+    costs = [slices(points[:, axis], far) for axis in (0, 1)]
+    cut = [cheapest(cost) for cost in costs]
     axis = 0 if cut[0][0] <= cut[1][0] else 1
-    colours = cut[axis][1][slice_of(points[:, axis])]
-    order = torch.unique_consecutive(cut[axis][1]).tolist()
-    return [
-        segment(points, colours, axis, position, order)
-        for position in range(len(order))
-        if (colours == order[position]).any()
-    ]
+    path = merged(cut[axis][1], costs[axis])
+    colours, counts = torch.unique_consecutive(path, return_counts=True)
+    place = torch.arange(len(colours)).repeat_interleave(counts)[slice_of(points[:, axis])]
+    off = torch.cdist(rgb, palette()[colours])  # (N, pieces)
+    found = []
+    for i, colour in enumerate(colours.tolist()):
+        beside = off[:, max(0, i - 1) : i + 2].amin(1)
+        mine = points[(place == i) & (off[:, i] <= beside)]
+        if len(mine) >= FEW:
+            sides = [(axis, side) for side in (-1, 1) if 0 <= i + side < len(colours)]
+            found.append(segment(NAMES[colour], mine, sides))
+    return found
 
 
-def segment(points: Tensor, colours: Tensor, axis: int, position: int, order: list[int]) -> Segment:
-    mine = points[colours == order[position]]
-    ends = torch.quantile(mine, torch.tensor([0.003, 0.997]), dim=0)
-    sides = [side for side in (-1, 1) if 0 <= position + side < len(order)]
-    return Segment(
-        NAMES[order[position]], mine, ends.mean(0), tuple((axis, side) for side in sides)
-    )
+def segment(colour: str, points: Tensor, touching: list[tuple[int, int]]) -> Segment:
+    ends = torch.quantile(points, torch.tensor([0.003, 0.997]), dim=0)
+    return Segment(colour, points, ends.mean(0), tuple(touching))
 
 
 def slice_of(along: Tensor) -> Tensor:
@@ -73,3 +77,18 @@ def cheapest(costs: Tensor) -> tuple[float, Tensor]:
     for row in came[:0:-1]:
         path.append(int(row[path[-1]]))
     return float(best.min()), torch.tensor(path[::-1])
+
+
+def merged(path: Tensor, costs: Tensor) -> Tensor:
+    """The path without what is too thin for a solid, which gets its likelier neighbour's colour."""
+    while True:
+        colours, counts = torch.unique_consecutive(path, return_counts=True)
+        thin = (counts[1:-1] < THIN).nonzero()[:, 0]
+        if not len(thin):
+            return path
+        i = int(thin[0]) + 1
+        start = int(counts[:i].sum())
+        rows = slice(start, start + int(counts[i]))
+        beside = colours[[i - 1, i + 1]]
+        path = path.clone()
+        path[rows] = beside[costs[rows][:, beside].sum(0).argmin()]
