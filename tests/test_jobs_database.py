@@ -1,3 +1,4 @@
+import re
 import sqlite3
 import subprocess
 import sys
@@ -205,11 +206,27 @@ def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     assert tables(migrated) == tables(created)
 
 
+def test_a_database_of_the_first_version_is_upgraded_with_its_jobs(tmp_path: Path) -> None:
+    queue = open_queue(tmp_path / "jobs.db")
+    made, worker = submit(queue), queue.register(devices=["cpu"])
+    with queue._engine.begin() as db:
+        for name in ("job_trace", "call_cost", "component_cost"):
+            db.exec_driver_sql(f"DROP TABLE {name}")
+        db.exec_driver_sql("ALTER TABLE job DROP COLUMN deadline_at")
+        db.exec_driver_sql("ALTER TABLE worker DROP COLUMN status")
+        db.exec_driver_sql("UPDATE omnifex_jobs_version SET version_num = '0001'")
+    migrate(queue._engine)
+    assert queue.get(made.id) == made
+    assert [it.id for it in queue.workers()] == [worker]
+    assert tables(queue._engine) == tables(open_queue(tmp_path / "new.db")._engine)
+
+
 def tables(engine: object) -> dict[str, list[str]]:
-    """Every table and index as SQL, its words sorted: the order of constraints says nothing."""
+    """Every table and index as SQL, its words sorted: the order of lines says nothing."""
     query = text("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
     with engine.connect() as db:  # type: ignore[attr-defined]
-        rows = {name: sorted(sql.replace(",", " , ").split()) for name, sql in db.execute(query)}
+        words = re.compile(r"[,()]|[^\s,()]+")  # a later column stands beside the last bracket
+        rows = {name: sorted(words.findall(sql)) for name, sql in db.execute(query)}
     return {name: words for name, words in rows.items() if name != "omnifex_jobs_version"}
 
 

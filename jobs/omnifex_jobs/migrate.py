@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 from omnifex_jobs.database import reading
 from omnifex_jobs.errors import DatabaseNewer
 
-HEAD = "0001"  # the newest file in migrations/versions; a test compares them
+HEAD = "0002"  # the newest file in migrations/versions; a test compares them
 VERSION_TABLE = "omnifex_jobs_version"
 
 

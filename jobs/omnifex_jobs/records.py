@@ -119,6 +119,7 @@ class Worker:
     started_at: int
     seen_at: int
     gone_at: int | None
+    status: Mapping[str, Any] | None = None  # what it does just now, as it last said
 
 
 @dataclass(frozen=True)

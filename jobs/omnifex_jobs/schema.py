@@ -81,6 +81,7 @@ job = Table(
     Column("progress_eta", Float),
     Column("error", _JSON),
     Column("metrics", _JSON),
+    Column("deadline_at", BigInteger),
     CheckConstraint(f"state IN ({_words(State)})", name="ck_job_state"),
     CheckConstraint(
         f"(state IN ({_words(FINAL)})) = (completed_at IS NOT NULL)", name="ck_job_final_has_time"
@@ -165,4 +166,40 @@ worker = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("gone_at", BigInteger),
+    Column("status", _JSON),  # what it does just now, for `omnifex top`
+)
+
+# The component calls of a job, in parts as they were written: about one a job, more for a long one.
+job_trace = Table(
+    "job_trace",
+    metadata,
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("job_id", Text, ForeignKey("job.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("calls", _JSON, nullable=False),
+    Index("ix_job_trace_job", "job_id", "seq"),
+)
+
+# What a kind of call costs on a kind of device, so that a restart knows it.
+call_cost = Table(
+    "call_cost",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("component", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("shape", Text, primary_key=True),
+    Column("rows", Integer, primary_key=True, autoincrement=False),
+    Column("seconds", Float, nullable=False),
+    Column("peak_bytes", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+component_cost = Table(
+    "component_cost",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("component", Text, primary_key=True),
+    Column("load_seconds", Float, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
 )
