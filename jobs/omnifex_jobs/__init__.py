@@ -1,6 +1,7 @@
 """Jobs: their states, their database, their queue and the files they make. Never imports torch."""
 
 from omnifex_jobs.artifacts import ArtifactStore, StoredFile
+from omnifex_jobs.costs import CallCost, ComponentCost, keep_costs, known_costs
 from omnifex_jobs.database import open_database, reading, sqlite_advice
 from omnifex_jobs.errors import JobsError
 from omnifex_jobs.migrate import migrate
@@ -24,7 +25,9 @@ __all__ = [
     "Artifact",
     "ArtifactStore",
     "Attempt",
+    "CallCost",
     "Claim",
+    "ComponentCost",
     "Event",
     "Job",
     "JobError",
@@ -36,6 +39,8 @@ __all__ = [
     "StoredFile",
     "Submission",
     "Worker",
+    "keep_costs",
+    "known_costs",
     "migrate",
     "open_database",
     "reading",
