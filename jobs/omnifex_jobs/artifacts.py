@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from omnifex_jobs.errors import (
-    ArtifactMissing,
-    DiskFull,
-    FileTooLarge,
-    FileUnreadable,
-    JobsError,
-    StoreUnwritable,
-)
+from omnifex_jobs.disk import make_folder, plain_errors, sync_folder
+from omnifex_jobs.errors import ArtifactMissing, FileUnreadable
 
 CHUNK = 1 << 20
 STALE_S = 24 * 3600.0
@@ -49,14 +40,14 @@ class ArtifactStore:
 
         A file of the same name is replaced: its content is the same, or it was damaged.
         """
-        with _plain_errors(self.root):
+        with plain_errors(self.root):
             draft = self._draft()
             try:
                 sha256, size = _write(draft, data)
                 path = self._name(sha256, suffix)
-                _make_folder(path.parent)
+                make_folder(path.parent)
                 draft.replace(path)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             finally:
                 draft.unlink(missing_ok=True)
         return StoredFile(sha256, size, path, media_type)
@@ -93,7 +84,7 @@ class ArtifactStore:
         return self.root / "tmp"  # in the store: a rename across file systems is a copy
 
     def _draft(self) -> Path:
-        _make_folder(self._drafts)
+        make_folder(self._drafts)
         return self._drafts / uuid4().hex
 
     def _name(self, sha256: str, suffix: str) -> Path:
@@ -119,36 +110,3 @@ def _source(data: bytes | Path) -> BinaryIO:
         return data.open("rb")
     except OSError as error:
         raise FileUnreadable(str(data), error.strerror or str(error)) from error
-
-
-def _make_folder(folder: Path) -> None:
-    """Makes the folder and its parents, each entry on the disk before anything is put in it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _plain_errors(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _plain(error, str(root)) from error
-
-
-def _plain(error: OSError, place: str) -> JobsError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(place)
-    if error.errno == errno.EFBIG:
-        return FileTooLarge(place)
-    return StoreUnwritable(place, error.strerror or str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, literal, select, union_all
@@ -86,6 +86,15 @@ def attempts(db: Connection, job_id: str) -> list[Attempt]:
     ours = select(*columns).where(job_attempt.c.job_id == job_id)
     rows = db.execute(ours.order_by(job_attempt.c.started_at, job_attempt.c.attempt)).mappings()
     return [Attempt(**{**row, "error": _error(row["error"])}) for row in rows]
+
+
+def over(db: Connection, job_ids: Collection[str]) -> set[str]:
+    """Those of the jobs that have ended, or are not in this database."""
+    going = select(job.c.id).where(job.c.completed_at.is_(None))
+    parts = _slices(list(job_ids))
+    return {*job_ids} - {
+        one for part in parts for one in db.scalars(going.where(job.c.id.in_(part)))
+    }
 
 
 def counts(db: Connection) -> dict[State, int]:
