@@ -49,7 +49,7 @@ format: install  ## Format the code
 .PHONY: bench
 bench: install  ## Prompt adherence of the built-in models, and the engine's overhead
 	$(BIN)/python -m benchmarks.prompts --modality all
-	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.overhead
 
 .PHONY: prism
 prism: install  ## Train the built-in models (hours on a CPU, minutes on a GPU; resumable)
