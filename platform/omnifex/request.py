@@ -34,6 +34,9 @@ class Request(BaseModel):
     sampler: str | None = Field(
         default=None, description="Sampler by name; the model's own if not given."
     )
+    deterministic: bool = Field(
+        default=False, description="Same bits however many jobs run beside it; batches with none."
+    )
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,23 @@ out wrong.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any
 
 
 class Baton:
-    """Held by the job whose Python runs; given away only while that job waits for a call."""
+    """Held by the job whose Python runs; given away only while that job waits for a call.
+
+    It is handed on to who has waited longest for it, so that a call wakes one thread and no more.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counting = threading.Lock()
+        self._changing = threading.Lock()
+        self._held = False
+        self._line: deque[threading.Lock] = deque()
         self.jobs = 0
 
     @property
@@ -29,20 +36,46 @@ class Baton:
         """Run a job: counted from the moment it waits, so that the job before it makes way."""
         self._count(+1)
         try:
-            with self._lock:
+            turn = closed_lock()
+            self._line_up(turn)
+            turn.acquire()
+            try:
                 yield
+            finally:
+                self._hand_on()
         finally:
             self._count(-1)
 
-    @contextmanager
-    def given_away(self) -> Iterator[None]:
-        """Let other jobs run while this one waits."""
-        self._lock.release()
-        try:
-            yield
-        finally:
-            self._lock.acquire()
+    def give_away(self, until: Future[Any]) -> None:
+        """Let other jobs run until the future is done and it is this one's turn again."""
+        turn = closed_lock()
+        self._hand_on()
+        until.add_done_callback(lambda _: self._line_up(turn))
+        turn.acquire()
+
+    def _line_up(self, turn: threading.Lock) -> None:
+        """Open the lock once the baton is its thread's."""
+        with self._changing:
+            if self._held:
+                self._line.append(turn)
+            else:
+                self._held = True
+                turn.release()
+
+    def _hand_on(self) -> None:
+        with self._changing:
+            if self._line:
+                self._line.popleft().release()
+            else:
+                self._held = False
 
     def _count(self, change: int) -> None:
-        with self._counting:
+        with self._changing:
             self.jobs += change
+
+
+def closed_lock() -> threading.Lock:
+    """A lock that opens once, from another thread."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock

@@ -45,6 +45,8 @@ class JobContext:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     load_seconds: float = 0.0
     calls: int = 0
+    batched_with: int = 1  # the most jobs, itself included, that shared a call of its
+    deterministic: bool = False  # never joined with other jobs
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)

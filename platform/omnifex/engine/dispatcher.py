@@ -4,94 +4,114 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
-
-import torch
 
 from omnifex.engine.baton import Baton
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext
+from omnifex.engine.costs import CostModel
+from omnifex.engine.gathering import Gathering
+from omnifex.engine.memo import Memo
+from omnifex.engine.policy import Policy, Waiting
 from omnifex.engine.residency import Residency
+from omnifex.engine.runner import Runner
 from omnifex.errors import Canceled
 from omnifex_registry import Component
 
 
 class Dispatcher:
-    """Runs the calls of several jobs by turns; one job alone makes its calls in its own thread."""
+    """Runs the calls of several jobs, joined where that is proved to give each the same.
 
-    def __init__(self, residency: Residency, baton: Baton) -> None:
-        self._residency = residency
-        self._baton = baton
-        self._device = threading.Lock()
-        self.waiting: deque[ComponentCall] = deque()
-        self._changed = threading.Condition()
+    One job alone makes its calls in its own thread.
+    """
+
+    def __init__(self, residency: Residency, baton: Baton, costs: CostModel | None = None) -> None:
+        self.costs = costs or CostModel()
+        self.memo = Memo()
+        self.runner = Runner(residency, self.costs)
+        self._residency, self._baton = residency, baton
+        self._policy = Policy(self.costs)
+        self._gathering = Gathering(self.costs)
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._closed = False
+
+    @property
+    def waiting(self) -> list[ComponentCall]:
+        """The calls that wait for the device."""
+        return self._gathering.waiting
+
+    @contextmanager
+    def admitted(self, job: JobContext) -> Iterator[None]:
+        """Run a job's Python, when it is its turn, until it ends."""
+        with self._baton.held():
+            try:
+                yield
+            finally:
+                self._gathering.left(job)
 
     def call(self, call: ComponentCall) -> Any:
         """The result of the call, which its job's thread makes while it holds the baton."""
         with call.job.waiting_for(call):
-            return self._run(call) if self._baton.alone else self._await(call)
+            return self.memo.answer(call, partial(self._compute, call))
 
     def bring(self, component: Component, job: JobContext) -> Any:
         """The component's module, made resident in the time of the job that asks for it."""
-        began = time.perf_counter()
-        module = self._residency.bring(component)
-        job.load_seconds += time.perf_counter() - began
-        return module
+        with self.runner.using(component, [job]) as module:
+            return module
 
     def close(self) -> None:
         """End the device's thread once the calls that wait are done; later ones are canceled."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._gathering.close()
         if self._thread:
             self._thread.join()
 
-    def _await(self, call: ComponentCall) -> Any:
-        self._enqueue(call)
-        with self._baton.given_away():
-            try:
-                return call.future.result()
-            except CancelledError:
-                raise Canceled from None
+    def _compute(self, call: ComponentCall) -> Any:
+        """In the job's thread: where it is alone it runs the call itself, else it waits for it."""
+        if self._baton.alone:
+            return self.runner.run_alone(call)
+        self._start()
+        self._gathering.add(call)
+        self._baton.give_away(until=call.future)
+        try:
+            return call.future.result()
+        except CancelledError:
+            self._gathering.drop(call)
+            raise Canceled from None
 
-    def _enqueue(self, call: ComponentCall) -> None:
-        with self._changed:
-            if self._closed:
-                raise Canceled
+    def _start(self) -> None:
+        with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
                 self._thread.start()
-            self.waiting.append(call)
-            self._changed.notify()
 
     def _serve(self) -> None:
-        """The device's thread: pick the next call, run it, hand its result back."""
-        while call := self._pick():
-            try:
-                result = self._run(call)
-            except BaseException as error:
-                call.future.set_exception(error)
-            else:
-                call.future.set_result(result)
+        """The device's thread: choose the calls that run next, run them, hand the results back."""
+        while batch := self._choose():
+            for call, outcome in zip(batch, self.runner.run(batch), strict=True):
+                self._gathering.expect(call.job)
+                call.settle(outcome)
 
-    def _pick(self) -> ComponentCall | None:
-        """The call that has waited longest, or None when the dispatcher is closed."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self.waiting or self._closed)
-                if not self.waiting:
-                    return None
-                call = self.waiting.popleft()
-            if call.future.set_running_or_notify_cancel():
-                return call
+    def _choose(self) -> list[ComponentCall]:
+        """Calls of one component to run now; none once the dispatcher is closed."""
+        while waiting := self._gathering.gathered():
+            views = [self._view(call) for call in waiting]
+            chosen = self._policy.choose(views, time.monotonic())
+            if batch := self._gathering.taken([view.call for view in chosen]):
+                return batch
+        return []
 
-    def _run(self, call: ComponentCall) -> Any:
-        """Make the component resident and call it."""
-        with self._device, torch.inference_mode():
-            module = self.bring(call.component, call.job)
-            call.job.calls += 1
-            return call.run(module)
+    def _view(self, call: ComponentCall) -> Waiting:
+        """The call as the policy sees it."""
+        return Waiting(
+            kind=call.kind,
+            signature=call.signature if self.runner.joinable(call) else None,
+            rows=call.rows,
+            arrived=call.asked_at,
+            since=call.asked_at,
+            load_seconds=self._residency.seconds_to_bring(call.component),
+            call=call,
+        )

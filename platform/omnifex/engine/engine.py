@@ -120,6 +120,7 @@ class Engine:
             self.device,
             listener or Listener(),
             assignment.inputs,
+            deterministic=assignment.request.deterministic,
         )
 
     def _fulfil(self, running: RunningJob, assignment: Assignment) -> None:
@@ -140,7 +141,7 @@ class Engine:
 
     def _generate(self, job: JobContext, assignment: Assignment) -> Any:
         model = LoadedModel(assignment.model, job, self.dispatcher)
-        with self.baton.held(), job.entered():
+        with self.dispatcher.admitted(job), job.entered():
             job.check()
             return assignment.family.generate(job, assignment.request, model)
 
@@ -158,4 +159,5 @@ def metrics(job: JobContext, total: float) -> dict[str, float]:
         "predict_time": total - job.load_seconds,
         "total_time": total,
         "component_calls": job.calls,
+        "batched_with": job.batched_with,
     }

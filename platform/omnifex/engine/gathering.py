@@ -1,0 +1,93 @@
+"""The calls that wait for the device, gathered so that those who come together run together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from omnifex.engine.call import ComponentCall
+from omnifex.engine.context import JobContext
+from omnifex.engine.costs import CostModel
+from omnifex.errors import Canceled
+
+MOST_S = 0.02  # the longest wait for one more call
+UNKNOWN_S = 0.005  # the same before it is known how long the calls take
+
+
+class Gathering:
+    """Waits briefly for the jobs that were answered last: they are about to ask again.
+
+    Without that a batch falls apart: the first to come back would run alone, and all others after
+    it, by turns. Each is waited for as long as a call that waits takes, which is what its joining
+    may save.
+    """
+
+    def __init__(self, costs: CostModel) -> None:
+        self.waiting: list[ComponentCall] = []
+        self._costs = costs
+        self._expected: set[JobContext] = set()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def add(self, call: ComponentCall) -> None:
+        """A job asks; Canceled where nobody will answer."""
+        with self._changed:
+            if self._closed:
+                raise Canceled
+            self.waiting.append(call)
+            self._expected.discard(call.job)
+            if len(self.waiting) == 1 or not self._expected:
+                self._changed.notify()
+
+    def drop(self, call: ComponentCall) -> None:
+        """The job no longer wants an answer."""
+        with self._changed:
+            if call in self.waiting:
+                self.waiting.remove(call)
+
+    def expect(self, job: JobContext) -> None:
+        """The job is answered now, and may soon ask again."""
+        with self._changed:
+            self._expected.add(job)
+
+    def left(self, job: JobContext) -> None:
+        """The job ends: it asks no more."""
+        with self._changed:
+            self._expected.discard(job)
+            if not self._expected:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Take no more calls."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def gathered(self) -> list[ComponentCall]:
+        """The calls that wait, once there are any and nobody else is worth waiting for.
+
+        None once closed.
+        """
+        with self._changed:
+            while not (self.waiting or self._closed) or self._worth_waiting():
+                self._changed.wait(self._patience() if self.waiting else None)
+            self._expected.clear()
+            return list(self.waiting)
+
+    def taken(self, calls: Sequence[ComponentCall]) -> list[ComponentCall]:
+        """These calls, to run now; without those that were canceled meanwhile."""
+        with self._changed:
+            for call in calls:
+                self.waiting.remove(call)
+        return [call for call in calls if call.future.set_running_or_notify_cancel()]
+
+    def _worth_waiting(self) -> bool:
+        return bool(self.waiting and self._expected) and self._patience() > 0
+
+    def _patience(self) -> float:
+        """Seconds until the next one is too late, counted from the latest that came."""
+        latest = self.waiting[-1]
+        alone = self._costs.seconds(latest.kind, latest.rows)
+        most = UNKNOWN_S if alone is None else min(alone, MOST_S)
+        return latest.asked_at + most - time.monotonic()

@@ -1,0 +1,139 @@
+"""Runs calls on the device: one alone or several joined, each to an outcome of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+from omnifex.engine.call import ComponentCall, Failure
+from omnifex.engine.context import JobContext
+from omnifex.engine.costs import CostModel
+from omnifex.engine.joining import Plan, joined, split
+from omnifex.engine.proof import Proofs
+from omnifex.engine.record import CallRecord, Observer
+from omnifex.engine.residency import Residency
+from omnifex_registry import Component
+
+
+class Runner:
+    """Makes components resident, calls them, and tells what that cost."""
+
+    def __init__(self, residency: Residency, costs: CostModel) -> None:
+        self.observers: list[Observer] = []
+        self._residency, self._costs = residency, costs
+        self._proofs = Proofs()
+        self._device = threading.RLock()
+
+    def joinable(self, call: ComponentCall) -> bool:
+        """Whether the call may share a batch with others of its signature."""
+        return self._proofs.promising(call)
+
+    def run(self, batch: Sequence[ComponentCall]) -> list[Any]:
+        """Each call's result or Failure; joined where that is proved to give the same."""
+        if len(batch) == 1:
+            return [self._outcome(batch[0])]
+        outcomes: dict[ComponentCall, Any] = {}
+        for group in self._proofs.groups(batch):
+            outcomes.update(zip(group, self._run_group(group), strict=True))
+        return [outcomes[call] for call in batch]
+
+    def run_alone(self, call: ComponentCall) -> Any:
+        """The call's result, or whatever it raises."""
+        return self._attempt(None, [call])[0]
+
+    @contextmanager
+    def using(
+        self, component: Component, jobs: Sequence[JobContext], need: int = 0
+    ) -> Iterator[Any]:
+        """The component's module on the device, made resident in the time of these jobs."""
+        began = time.perf_counter()
+        with self._residency.using(component, need, [job.id for job in jobs]) as module:
+            seconds = time.perf_counter() - began
+            for job in jobs:
+                job.load_seconds += seconds
+            yield module
+
+    def _run_group(self, group: Sequence[ComponentCall]) -> list[Any]:
+        if len(group) == 1:
+            return [self._outcome(group[0])]
+        plan = self._proofs.plan(group)
+        if plan is None:
+            return self._prove(group)
+        try:
+            return self._attempt(plan, group)
+        except Exception:  # one of them may be to blame: each alone, and only that one fails
+            return [self._outcome(call) for call in group]
+
+    def _outcome(self, call: ComponentCall) -> Any:
+        try:
+            return self.run_alone(call)
+        except BaseException as error:
+            return Failure(error)
+
+    def _prove(self, group: Sequence[ComponentCall]) -> list[Any]:
+        jobs = [call.job for call in group]
+        with self.using(group[0].component, jobs) as module, torch.inference_mode():
+            return self._proofs.prove(group, module, self._outcome, partial(self._timed, module))
+
+    def _attempt(self, plan: Plan | None, calls: Sequence[ComponentCall]) -> list[Any]:
+        """One call of the device, for one job or, by the plan, for several."""
+        first, jobs = calls[0], [call.job for call in calls]
+        need = self._costs.peak_bytes(first.kind, rows_of(calls))
+        began = time.time()
+        with (
+            self._device,
+            torch.inference_mode(),
+            self.using(first.component, jobs, need) as module,
+        ):
+            loaded = time.time()
+            if plan is None:
+                results = [self._timed(module, None, calls)]
+            else:
+                results = split(plan, self._timed(module, plan, calls), len(calls))
+        for job in jobs:
+            job.calls += 1
+            job.batched_with = max(job.batched_with, len(jobs))
+        self._tell(calls, began, loaded - began, time.time() - loaded)
+        return results
+
+    def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
+        """The output, joined where there is a plan."""
+        began = time.perf_counter()
+        if plan is None:
+            output = calls[0].run(module)
+        else:
+            args, kwargs = joined(plan, calls)
+            output = calls[0].on(module)(*args, **kwargs)
+        self._costs.observe(calls[0].kind, rows_of(calls), time.perf_counter() - began)
+        return output
+
+    def _tell(self, calls: Sequence[ComponentCall], began: float, load: float, run: float) -> None:
+        """Say what happened to whoever watches."""
+        if not self.observers:
+            return
+        first, now = calls[0], time.monotonic() - (time.time() - began)
+        record = CallRecord(
+            component=first.component.id,
+            role=first.component.role,
+            class_name=first.component.class_name,
+            method=first.method,
+            jobs=tuple(call.job.id for call in calls),
+            rows=rows_of(calls),
+            began=began,
+            queued={call.job.id: max(0.0, now - call.asked_at) for call in calls},
+            load=load,
+            run=run,
+        )
+        for observer in self.observers:
+            observer(record)
+
+
+def rows_of(calls: Sequence[ComponentCall]) -> int:
+    """The rows of all of them."""
+    return sum(call.rows for call in calls)
