@@ -15,7 +15,9 @@ from omnifex_jobs.records import (
     Job,
     JobError,
     Progress,
+    Report,
     Submission,
+    TracePart,
     Worker,
 )
 from omnifex_jobs.states import MOVES, State
@@ -35,9 +37,11 @@ __all__ = [
     "JobsError",
     "Progress",
     "Recipe",
+    "Report",
     "State",
     "StoredFile",
     "Submission",
+    "TracePart",
     "Worker",
     "keep_costs",
     "known_costs",

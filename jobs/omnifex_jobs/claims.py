@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -18,11 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from omnifex_jobs import traces
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.find import by_ids
-from omnifex_jobs.moves import in_state, move, record
-from omnifex_jobs.records import Claim, Progress, plain
+from omnifex_jobs.moves import PREVIEW, forget_previews, in_state, move, record
+from omnifex_jobs.records import Claim, Progress, Report, plain
 from omnifex_jobs.schema import job, job_attempt, worker
 from omnifex_jobs.states import QUEUED, RUNNING
 
@@ -83,9 +84,16 @@ def _open_attempts(db: Connection, taken: list[str]) -> dict[str, str]:
     return {row.id: row.claim_token for row in db.execute(held.where(ours))}
 
 
-def beat(db: Connection, worker_id: str, lease_ms: int, claims: Iterable[Claim]) -> set[str]:
+def beat(
+    db: Connection,
+    worker_id: str,
+    lease_ms: int,
+    claims: Iterable[Claim],
+    status: Mapping[str, Any] | None,
+) -> set[str]:
     """Renews the worker's leases; returns the jobs it should stop: canceled, or no longer its."""
-    db.execute(update(worker).where(worker.c.id == worker_id).values(seen_at=now_ms()))
+    at = {} if status is None else {"status": dict(status)}
+    db.execute(update(worker).where(worker.c.id == worker_id).values(seen_at=now_ms(), **at))
     renewed = db.execute(
         update(job)
         .where(in_state(RUNNING), job.c.worker == worker_id)
@@ -118,6 +126,21 @@ def progress(db: Connection, held: Claim, reached: Progress) -> bool:
         return False
     record(db, [held.job.id], "progress", {**plain(reached), "value": written})
     return True
+
+
+def report(db: Connection, held: Claim, said: Report) -> None:
+    """Writes all that the job says, or LostClaim."""
+    if said.progress is None:
+        require(db, held)
+    elif not progress(db, held, said.progress):
+        raise LostClaim(held.job.id)
+    for text in said.notes:
+        record(db, [held.job.id], "note", {"text": text})
+    if said.preview is not None:
+        forget_previews(db, [held.job.id])
+        record(db, [held.job.id], PREVIEW, said.preview)
+    if said.calls:
+        traces.append(db, held, said.calls)
 
 
 def require(db: Connection, held: Claim) -> Any:

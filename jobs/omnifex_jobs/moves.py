@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.records import JobError, plain
@@ -23,6 +32,7 @@ from omnifex_jobs.states import (
     State,
 )
 
+PREVIEW = "preview"  # the kind of event that does not last
 SLICE = 500  # ids in one statement: the number of parameters is limited
 _parent = job.alias("parent")
 
@@ -78,6 +88,12 @@ def record(
         db.execute(insert(event).values(created_at=now_ms()), rows)
 
 
+def forget_previews(db: Connection, job_ids: Sequence[str]) -> None:
+    """Deletes the looks at unfinished work: the next one, or the end, is better."""
+    ours = (event.c.job_id.in_(job_ids), event.c.kind == PREVIEW)
+    db.execute(delete(event).where(*ours))
+
+
 def _move(
     db: Connection,
     verb: str,
@@ -100,6 +116,7 @@ def _move(
     moved = sorted(db.scalars(statement.returning(job.c.id)))
     if source is RUNNING:
         _end_attempts(db, moved, verb, error)
+        forget_previews(db, moved)
     told = {"error": plain(error)} if error else {}
     record(db, moved, target, {**told, **(payload or {})})
     return moved

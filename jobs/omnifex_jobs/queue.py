@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from omnifex_jobs import claims, find, finish, requests, workers
+from omnifex_jobs import claims, find, finish, requests, traces, workers
 from omnifex_jobs.clock import JumpWatch
 from omnifex_jobs.database import now_ms, reading
 from omnifex_jobs.moves import in_state, move, record, settle
@@ -20,7 +20,9 @@ from omnifex_jobs.records import (
     Job,
     JobError,
     Progress,
+    Report,
     Submission,
+    TracePart,
     Worker,
 )
 from omnifex_jobs.schema import job
@@ -115,10 +117,20 @@ class JobQueue:
         with reading(self._engine) as db:
             return find.events(db, job_id, after, limit)
 
+    def over(self, job_ids: Collection[str]) -> set[str]:
+        """Those of the jobs that have ended, or are not known."""
+        with reading(self._engine) as db:
+            return find.over(db, job_ids)
+
     def attempts(self, job_id: str) -> list[Attempt]:
         """Every claim the job had: who, when, and what came of it."""
         with reading(self._engine) as db:
             return find.attempts(db, job_id)
+
+    def trace(self, job_id: str) -> list[TracePart]:
+        """The component calls of a job, as far as they are written; or JobNotFound."""
+        with reading(self._engine) as db:
+            return traces.read(db, job_id)
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -161,18 +173,29 @@ class JobQueue:
         with self._engine.begin() as db:
             return claims.claim(db, worker_id, round(lease_s * 1000), limit, modalities)
 
-    def beat(self, worker_id: str, lease_s: float = 30, held: Iterable[Claim] = ()) -> set[str]:
-        """Renews all leases of the worker.
+    def beat(
+        self,
+        worker_id: str,
+        lease_s: float = 30,
+        held: Iterable[Claim] = (),
+        status: Mapping[str, Any] | None = None,
+    ) -> set[str]:
+        """Renews all leases of the worker, and says what it is at.
 
         Returns the ids of jobs it should stop: cancel was asked for, or a claim in `held` is lost.
         """
         with self._engine.begin() as db:
-            return claims.beat(db, worker_id, round(lease_s * 1000), held)
+            return claims.beat(db, worker_id, round(lease_s * 1000), held, status)
 
     def progress(self, claim: Claim, reached: Progress) -> bool:
         """Writes how far the job is (the caller limits how often); False if the claim is lost."""
         with self._engine.begin() as db:
             return claims.progress(db, claim, reached)
+
+    def report(self, claim: Claim, said: Report) -> None:
+        """Writes progress, notes, a preview and calls in one transaction, or LostClaim."""
+        with self._engine.begin() as db:
+            claims.report(db, claim, said)
 
     def event(self, of: Claim | str, kind: str, payload: Mapping[str, Any]) -> None:
         """Appends an event of the caller's own kind, for a held claim or a job id."""
@@ -208,6 +231,10 @@ class JobQueue:
         """Gives the job back unfinished, without using up the attempt, or LostClaim."""
         with self._engine.begin() as db:
             finish.release(db, claim)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the job is still this claim's."""
+        return self._any(claims.holds(claim))
 
     # Housekeeping, by any worker, every second or so
 

@@ -108,6 +108,24 @@ class Event:
 
 
 @dataclass(frozen=True)
+class TracePart:
+    """Component calls of one attempt, in their order, in the words of who wrote them."""
+
+    attempt: int
+    calls: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a running job has to say at one moment, written down at once."""
+
+    progress: Progress | None = None
+    notes: Sequence[str] = ()
+    preview: Mapping[str, Any] | None = None  # takes the place of the last one
+    calls: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class Worker:
     """A process that claims jobs; `gone_at` is set when it said goodbye."""
 
