@@ -51,8 +51,16 @@ def diffuse(
 
     for i, t in enumerate(times, start=1):
         prediction = denoise(scheduler.scale_model_input(x, t), t)
-        x = scheduler.step(prediction, t, x, generator=generator).prev_sample
-        yield Step(i, len(times), x)
+        step = scheduler.step(prediction, t, x, generator=generator)
+        x = step.prev_sample
+        yield Step(i, len(times), x, clean(scheduler, step))
+
+
+def clean(scheduler: Any, step: Any) -> Tensor:
+    """The estimate of x_0 in a step; the multistep solver keeps it, the others return it."""
+    kept = getattr(scheduler, "model_outputs", None)
+    found: Tensor = kept[-1] if kept else step.pred_original_sample
+    return found
 
 
 def begin(scheduler: Any, index: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -30,12 +30,14 @@ def sample_latents(
     shift: float = 1.0,
     scheduler_config: Mapping[str, Any] | None = None,
     start: Start | None = None,
+    show: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
     """Finished latents (B, *shape), fp32, with as many rows as the condition; drives `job.step`.
 
     A velocity backbone gets t in [0, 1] as its timestep; `shift` bends its schedule. A noise or v
     backbone gets its scheduler's timesteps and needs the model's `scheduler_config`. `start` is
-    noised as far as its strength says, and only the remaining steps are taken.
+    noised as far as its strength says, and only the remaining steps are taken. `show` is given the
+    estimate of the finished latents after each step but the last.
     """
     name = fitting_sampler(sampler, prediction)
     noise = job.randn((rows(condition), *shape))
@@ -51,6 +53,8 @@ def sample_latents(
     for step in trajectory:
         latents = step.latents
         job.step(step.index, step.total)
+        if show is not None and step.index < step.total:
+            show(step.clean)
     return latents
 
 

@@ -37,6 +37,15 @@ class LatentFamily(Family[RequestT]):
     ) -> Any:
         """The media out of the finished latents (1, C, …), fp32 on the engine's device."""
 
+    def preview(
+        self, job: JobContext, latents: Tensor, request: RequestT, model: LoadedModel
+    ) -> Any:
+        """Pixels (H, W, 3) uint8 of what the latents (1, C, …) would become, small and quick.
+
+        Called now and then while a long job samples; None where there is nothing to see.
+        """
+        return None
+
     def start(self, job: JobContext, request: RequestT, model: LoadedModel) -> Start | None:
         """Where an input picture, clip or sound is worked on: its latents and the strength."""
         return None
@@ -65,6 +74,10 @@ class LatentFamily(Family[RequestT]):
             shift=self.shift,
             scheduler_config=model.scheduler_config,
             start=start,
+            show=lambda clean: job.preview(
+                f"{self.modality} by {model.name}",
+                lambda: self.preview(job, clean, request, model),
+            ),
         )
 
         job.stage("decoding", until=0.95)

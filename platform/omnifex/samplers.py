@@ -23,11 +23,12 @@ Prediction = Literal["velocity", "epsilon", "v_prediction"]
 
 @dataclass(frozen=True)
 class Step:
-    """The latents after step `index` of `total`, counted from 1."""
+    """The latents after step `index` of `total`, counted from 1, and what they head for."""
 
     index: int
     total: int
     latents: Tensor
+    clean: Tensor  # the estimate of x_0 that this step was made with
 
 
 Velocity = Callable[["Tensor", float], "Tensor"]
@@ -38,8 +39,9 @@ def euler(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Ste
     """Euler's method, one backbone call a step."""
     total = len(times) - 1
     for i, (t, t_next) in enumerate(pairwise(times), start=1):
-        x = x + (t_next - t) * velocity(x, t)
-        yield Step(i, total, x)
+        v = velocity(x, t)
+        x, x0 = x + (t_next - t) * v, x - t * v
+        yield Step(i, total, x, x0)
 
 
 def heun(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Step]:
@@ -51,8 +53,8 @@ def heun(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Step
         if t_next > 0:  # no model is trained to answer at t = 0
             d = (d + velocity(x_next, t_next)) / 2
             x_next = x + (t_next - t) * d
-        x = x_next
-        yield Step(i, total, x)
+        x, x0 = x_next, x - t * d
+        yield Step(i, total, x, x0)
 
 
 def dpm_solver(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Step]:
@@ -69,7 +71,7 @@ def dpm_solver(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterato
 
         x = t_next / t * x + (1 - t_next / t) * d
         h_last, x0_last = h, x0
-        yield Step(i, total, x)
+        yield Step(i, total, x, x0)
 
 
 def log_snr(t: float) -> float:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from omnifex.engine.call import ComponentCall
+from omnifex.engine.previews import Previews
 from omnifex.engine.progress import ProgressMeter
+from omnifex.engine.record import CallRecord
+from omnifex.engine.sums import CallSums
 from omnifex.errors import Canceled, UnreadableInput
 from omnifex_jobs import Progress
 
@@ -27,11 +31,19 @@ def current_job() -> JobContext | None:
 class Listener:
     """Hears of a job from inside its thread, while all others wait: return at once."""
 
+    wants_previews = False
+
     def progress(self, progress: Progress) -> None:
         """The job is this far; values never go down."""
 
     def note(self, text: str) -> None:
         """The job has something to tell its user."""
+
+    def called(self, record: CallRecord) -> None:
+        """One of the job's component calls was answered; may come from the device's thread."""
+
+    def preview(self, pixels: Any) -> None:
+        """The work looks like this so far: (H, W, 3) uint8."""
 
 
 @dataclass(eq=False)
@@ -47,6 +59,8 @@ class JobContext:
     calls: int = 0
     batched_with: int = 1  # the most jobs, itself included, that shared a call of its
     deterministic: bool = False  # never joined with other jobs
+    sums: CallSums = field(default_factory=CallSums)
+    previews: Previews = field(default_factory=lambda: Previews({}))
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
@@ -87,6 +101,19 @@ class JobContext:
         """Tell the user something about this job, such as a word that was not understood."""
         self.listener.note(text)
 
+    def preview(self, kind: str, draw: Callable[[], Any]) -> None:
+        """Show the user the work so far, where there is time for it.
+
+        `draw` gives pixels (H, W, 3) uint8, or None where there is nothing to see. It is called
+        seldom, so that all previews take a small share of the job's time; `kind` tells those apart
+        that take different times. Nothing that it does changes the job's result.
+        """
+        if self.listener.wants_previews and self.previews.due(kind):
+            with self._apart():
+                pixels = self.previews.taken(kind, draw)
+            if pixels is not None:
+                self.listener.preview(pixels)
+
     def input(self, reference: str) -> Path:
         """The file that a MediaInput field refers to."""
         if reference not in self.inputs:
@@ -94,6 +121,15 @@ class JobContext:
                 f"input {reference!r} of job {self.id} was not found in the store."
             )
         return self.inputs[reference]
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        """Leave the job's randomness as it is, whatever is called in between."""
+        before = self.generator.get_state()
+        try:
+            yield
+        finally:
+            self.generator.set_state(before)
 
     @contextmanager
     def entered(self) -> Iterator[None]:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from typing import Any
 
 from omnifex.engine.context import Listener
-from omnifex_jobs import Claim, JobQueue, Progress
-from omnifex_jobs.errors import LostClaim
+from omnifex.engine.record import CallRecord
+from omnifex.trace import written
+from omnifex.worker.pictures import small_picture
+from omnifex_jobs import Claim, JobQueue, Progress, Report
+
+TRACE_S = 5.0  # between two parts of a job's trace, while it runs
+MOST_CALLS = 20_000  # of one attempt in its trace; what comes after is counted, not listed
 
 
 class Reporter(Listener):
     """Listens in the job's thread without waiting; another thread calls `flush`."""
 
+    wants_previews = True
+
     def __init__(self, queue: JobQueue, claim: Claim) -> None:
         self._queue, self._claim = queue, claim
         self._notes: deque[str] = deque()
+        self._calls: deque[CallRecord] = deque()
+        self._listed = 0
+        self._traced_at = time.monotonic()
+        self._seen: Any = None
         self._reached = self._written = Progress()
 
     def progress(self, progress: Progress) -> None:
@@ -23,15 +36,46 @@ class Reporter(Listener):
     def note(self, text: str) -> None:
         self._notes.append(text)
 
-    def flush(self) -> bool:
-        """Write the notes and the latest progress; whether there were any. LostClaim if it is."""
-        reached, noted = self._reached, bool(self._notes)
-        while self._notes:
-            self._queue.event(self._claim, "note", {"text": self._notes[0]})
-            self._notes.popleft()
-        if reached is self._written:
-            return noted
-        if not self._queue.progress(self._claim, reached):
-            raise LostClaim(self._claim.job.id)
+    def called(self, record: CallRecord) -> None:
+        if self._listed < MOST_CALLS:
+            self._listed += 1
+            self._calls.append(record)
+
+    def preview(self, pixels: Any) -> None:
+        self._seen = pixels
+
+    def flush(self, *, ended: bool = False) -> bool:
+        """Write what has come since the last time; whether there was anything. Or LostClaim.
+
+        Calls are written every few seconds, and when the job has ended.
+        """
+        reached, notes = self._reached, list(self._notes)
+        said = Report(
+            progress=None if reached is self._written else reached,
+            notes=notes,
+            preview=self._preview(reached),
+            calls=self._due_calls(ended),
+        )
+        if said == Report(notes=[], calls=[]):
+            return False
+        self._queue.report(self._claim, said)
         self._written = reached
+        for _ in notes:
+            self._notes.popleft()
+        for _ in said.calls:
+            self._calls.popleft()
         return True
+
+    def _due_calls(self, ended: bool) -> list[dict[str, Any]]:
+        now = time.monotonic()
+        if not ended and now - self._traced_at < TRACE_S:
+            return []
+        self._traced_at = now
+        return [written(record, self._claim.job.id) for record in list(self._calls)]
+
+    def _preview(self, reached: Progress) -> dict[str, Any] | None:
+        """The latest look at the work, drawn here so that the job does not wait for it."""
+        seen, self._seen = self._seen, None
+        if seen is None:
+            return None
+        return {"step": reached.step, "steps": reached.steps, **small_picture(seen)}

@@ -1,0 +1,38 @@
+"""What a job's component calls come to: the part of its metrics that calls decide."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from omnifex.engine.record import CallRecord
+
+
+class CallSums:
+    """Sums over the calls of one job; they go on however many there are."""
+
+    def __init__(self) -> None:
+        self._how: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._mates = self._peak_bytes = 0
+        self._waited = 0.0
+
+    def add(self, record: CallRecord, job_id: str) -> None:
+        self._how[record.how] += 1
+        self._waited += record.queued.get(job_id, 0.0)
+        if record.how == "ran":
+            self._seconds[record.role] += record.run
+            self._mates += len(record.jobs) - 1
+            self._peak_bytes = max(self._peak_bytes, record.peak_bytes)
+
+    def metrics(self) -> dict[str, Any]:
+        """Seconds in the queue of the device and in each component, and who ran along."""
+        ran = self._how["ran"]
+        return {
+            "wait_time": self._waited,
+            "component_seconds": dict(self._seconds),
+            "batched_with": self._mates / ran if ran else 0.0,
+            "calls_replayed": self._how["replayed"],
+            "calls_remembered": self._how["remembered"],
+            "peak_memory_bytes": self._peak_bytes,
+        }
