@@ -1,52 +1,260 @@
-"""Which components are in memory: each once, under its content's id, whatever models share it."""
+"""Which components are in memory: each once, under its content's id, within one budget for all."""
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
-from omnifex_registry import Component, load_component
+from omnifex.engine import tiers
+from omnifex.engine.room import Held, Room
+from omnifex.engine.tiers import Tier
+from omnifex.engine.worth import Worth
+from omnifex.errors import OmnifexError
+from omnifex.memory import shown
+from omnifex_registry import Component, dtype_of, load_component
 
 
 @dataclass(frozen=True)
 class Resident:
-    """A component in memory; `seconds` is what loading it took."""
+    """A component in memory; `seconds` is what its latest load took, `bytes` what it takes there.
+
+    `used_at` is in epoch seconds; `loads` counts how often it came from disk.
+    """
 
     component: Component
-    module: Any
     seconds: float
+    tier: Tier
+    bytes: int
+    used_at: float
+    loads: int
+
+
+class TooLarge(OmnifexError):
+    """A component whose weights alone are more than the memory that it may use."""
+
+    code = "component_too_large"
+
+    def __init__(self, component: Component, size: int, budget: int, device: torch.device) -> None:
+        super().__init__(
+            f"{component.role} ({component.class_name}) takes {shown(size)}, but components may "
+            f"use {shown(budget)} on {device}; allow more with --memory, or use a smaller model."
+        )
 
 
 class Residency:
-    """The loaded components of one device; `dtype` None leaves the choice to the registry."""
+    """The components of one device. `dtype` None leaves the choice to the registry.
 
-    def __init__(self, device: torch.device, dtype: torch.dtype | None = None) -> None:
-        self._device, self._dtype = device, dtype
-        self._residents: dict[str, Resident] = {}
-        self._loading = threading.Lock()
+    `budget` is in bytes, for all weights together and what calls need beside them; None takes what
+    the device has free. `host_budget` is for what had to leave an accelerator; where it is 0,
+    components go straight back to disk, and one that is larger than the budget is refused.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
+        budget: int | None = None,
+        host_budget: int | None = None,
+    ) -> None:
+        self.device, self._dtype = device, dtype
+        budget = tiers.device_budget(device) if budget is None else budget
+        host_budget = tiers.host_budget(device) if host_budget is None else host_budget
+        self._worth = Worth()
+        self._room = Room(device, budget, host_budget, self._worth)
+        self._changed = self._room.changed
+
+    @contextmanager
+    def using(self, component: Component, need: int = 0, jobs: Sequence[str] = ()) -> Iterator[Any]:
+        """The component's module, on the device and not evicted meanwhile, for a call of `jobs`.
+
+        `need` bytes beside the weights are made free as far as evicting can.
+        """
+        held = self._pin(component, need)
+        try:
+            with self._changed:
+                self._worth.used(component, jobs)
+            yield held.module
+        finally:
+            self._unpin(held)
 
     def bring(self, component: Component) -> Any:
-        """The component's module, loaded now where it is not resident."""
-        with self._loading:
-            if component.id not in self._residents:
-                self._residents[component.id] = self._load(component)
-            return self._residents[component.id].module
+        """The component's module, loaded now where it is not resident; it may leave again."""
+        with self.using(component) as module:
+            return module
+
+    @contextmanager
+    def expecting(self, job: str, components: Iterable[Component]) -> Iterator[None]:
+        """Keep what a running job's model has rather than what no job needs."""
+        with self._changed:
+            self._worth.begin(job, components)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._worth.end(job)
+                self._end_makeshifts()
+
+    def seconds_to_bring(self, component: Component) -> float:
+        """What a call waits before it can begin: nothing where the component is resident."""
+        held = self._room.held.get(component.id)
+        if held is None or held.tier is None:
+            return self._worth.reload_seconds(component)
+        return 0.0 if held.ready else held.on_host / tiers.HOST_BYTES_PER_S
+
+    @property
+    def budget(self) -> int:
+        """Bytes for weights and what calls need beside them."""
+        return self._room.budget
+
+    @property
+    def taken(self) -> int:
+        """Bytes of it that weights take."""
+        return self._room.taken
+
+    @property
+    def loads(self) -> int:
+        """How often a component came from disk."""
+        return sum(history.loads for history in list(self._worth.histories.values()))
+
+    @property
+    def reloads(self) -> int:
+        """How many of these loads were of a component that had been here before."""
+        histories = list(self._worth.histories.values())
+        return sum(max(0, history.loads - 1) for history in histories)
 
     def listing(self) -> list[Resident]:
-        """What is resident, largest first."""
-        return sorted(self._residents.values(), key=lambda resident: -resident.component.bytes)
+        """What is in memory, largest first."""
+        found = [self._resident(held) for held in list(self._room.held.values())]
+        return sorted(filter(None, found), key=lambda resident: -resident.component.bytes)
+
+    def empty(self, keep: Component) -> None:
+        """Evict all that no call is using but one, and free what torch keeps for later."""
+        with self._changed:
+            while self._room.evict_least(keep):
+                pass
+        tiers.free_caches(self.device)
+
+    def offload(self, component: Component) -> bool:
+        """Take the component to the device a layer at a time, until the jobs of now have ended.
+
+        False where that cannot be done, or would change nothing.
+        """
+        with self._changed:
+            held = self._room.held.get(component.id)
+            if held is None or held.tier is not Tier.DEVICE or held.pins:
+                return False
+            if not self._room.host_budget or not isinstance(held.module, nn.Module):
+                return False
+            with torch.inference_mode(False):
+                tiers.to_host(held.module, self.device)
+                self._offloaded(held)
+            held.makeshift = True
+            return True
+
+    def altered(self, components: Iterable[Component]) -> list[Component]:
+        """Those whose weights are not what came from disk; they are dropped, to be loaded anew."""
+        with self._changed:
+            found = [self._room.held.get(component.id) for component in components]
+            altered = [held for held in found if held and held.altered]
+            for held in altered:
+                self._room.drop(held)
+            return [held.component for held in altered]
 
     def clear(self) -> None:
-        with self._loading:
-            self._residents.clear()
+        """Forget everything; what a call is using lives as long as the call."""
+        with self._changed:
+            for held in list(self._room.held.values()):
+                self._room.drop(held)
 
-    def _load(self, component: Component) -> Resident:
-        began = time.perf_counter()
+    # Pins
+
+    def _pin(self, component: Component, need: int) -> Held:
+        with self._changed:
+            held = self._settled(component)
+            held.pins += 1
+            held.used_at = time.time()
+            if held.ready:
+                self._room.make(need)
+                return held
+            held.moving = True
+        try:
+            self._bring_in(held, need)
+        except BaseException:
+            self._room.held.pop(component.id, None)
+            raise
+        finally:
+            with self._changed:
+                held.moving = False
+                self._changed.notify_all()
+        return held
+
+    def _unpin(self, held: Held) -> None:
+        with self._changed:
+            held.pins -= 1
+            self._changed.notify_all()
+
+    def _settled(self, component: Component) -> Held:
+        """Its entry, once no other thread is moving it."""
+        while (held := self._room.held.get(component.id)) and held.moving:
+            self._changed.wait()
+        if held is None:
+            size = tiers.expected_bytes(component, self.device, self._dtype)
+            held = self._room.held[component.id] = Held(component, size)
+        return held
+
+    # Bringing in, by the one thread that marked the entry as moving
+
+    def _bring_in(self, held: Held, need: int) -> None:
+        fits = held.size <= self.budget
+        if not fits and not self._room.host_budget:
+            raise TooLarge(held.component, held.size, self.budget, self.device)
+        if fits:
+            self._reserve(held, need)
         # Weights outlive the job whose inference mode this thread may be in.
         with torch.inference_mode(False):
-            module = load_component(component, device=self._device, dtype=self._dtype)
-        return Resident(component, module, time.perf_counter() - began)
+            if held.tier is Tier.HOST:
+                tiers.to_device(held.module, self.device)
+            else:
+                self._load(held, self.device if fits else tiers.CPU)
+            if fits:
+                held.place(Tier.DEVICE, on_device=tiers.held_bytes(held.module))
+            else:
+                self._offloaded(held)
+
+    def _reserve(self, held: Held, need: int) -> None:
+        """Room for the weights is waited for; what the call needs beside them is only wished."""
+        with self._changed:
+            self._room.make(held.size, wait=True)
+            self._room.make(held.size + need)
+            held.on_device = held.size
+
+    def _load(self, held: Held, device: torch.device) -> None:
+        began = time.perf_counter()
+        dtype = dtype_of(held.component, self.device, self._dtype)
+        held.module = load_component(held.component, device=device, dtype=dtype)
+        with self._changed:
+            self._worth.loaded(held.component, time.perf_counter() - began)
+
+    def _offloaded(self, held: Held) -> None:
+        on_device = tiers.offload(held.module, self.device)
+        held.place(Tier.OFFLOADED, on_device, tiers.held_bytes(held.module))
+
+    def _end_makeshifts(self) -> None:
+        for held in list(self._room.held.values()):
+            if held.makeshift and not held.pins and not self._worth.wanted(held.component):
+                self._room.drop(held)
+
+    def _resident(self, held: Held) -> Resident | None:
+        if held.tier is None:
+            return None
+        history = self._worth.histories[held.component.id]
+        size = held.on_host or held.on_device
+        return Resident(
+            held.component, history.seconds, held.tier, size, held.used_at, history.loads
+        )
