@@ -17,7 +17,9 @@ from omnifex.engine.context import JobContext, Listener
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.failures import named_failures
 from omnifex.engine.model import LoadedModel
+from omnifex.engine.previews import Previews
 from omnifex.engine.residency import Residency, Resident
+from omnifex.engine.watch import Watch
 from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
 from omnifex_registry import Model
@@ -42,7 +44,7 @@ class Outcome:
     """The files that a job made, and its seconds: load_time, predict_time, total_time."""
 
     files: tuple[File, ...]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,9 @@ class Engine:
         self.baton = Baton()
         self.residency = Residency(self.device, dtype)
         self.dispatcher = Dispatcher(self.residency, self.baton)
+        self.watch = Watch()
+        self.dispatcher.runner.observers.append(self.watch)
+        self._preview_costs: dict[str, float] = {}
         self._running: dict[threading.Thread, RunningJob] = {}
 
     def __enter__(self) -> Engine:
@@ -121,6 +126,7 @@ class Engine:
             listener or Listener(),
             assignment.inputs,
             deterministic=assignment.request.deterministic,
+            previews=Previews(self._preview_costs),
         )
 
     def _fulfil(self, running: RunningJob, assignment: Assignment) -> None:
@@ -134,7 +140,8 @@ class Engine:
     def _run(self, job: JobContext, assignment: Assignment) -> Outcome:
         """Generate, encode, account."""
         began = time.perf_counter()
-        with torch.inference_mode(), named_failures(assignment.family, assignment.model):
+        named = named_failures(assignment.family, assignment.model)
+        with self.watch.of(job), torch.inference_mode(), named:
             media = self._generate(job, assignment)
             files = self._encode(job, assignment, media)
         return Outcome(files, metrics(job, time.perf_counter() - began))
@@ -153,11 +160,12 @@ class Engine:
         return tuple(files)
 
 
-def metrics(job: JobContext, total: float) -> dict[str, float]:
+def metrics(job: JobContext, total: float) -> dict[str, Any]:
     return {
         "load_time": job.load_seconds,
         "predict_time": total - job.load_seconds,
         "total_time": total,
         "component_calls": job.calls,
         "batched_with": job.batched_with,
+        **job.sums.metrics(),
     }

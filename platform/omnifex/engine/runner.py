@@ -126,6 +126,7 @@ class Runner:
             jobs=tuple(call.job.id for call in calls),
             rows=rows_of(calls),
             began=began,
+            device=str(self._residency.device),
             queued={call.job.id: max(0.0, now - call.asked_at) for call in calls},
             load=load,
             run=run,

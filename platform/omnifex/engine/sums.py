@@ -31,7 +31,7 @@ class CallSums:
         return {
             "wait_time": self._waited,
             "component_seconds": dict(self._seconds),
-            "batched_with": self._mates / ran if ran else 0.0,
+            "mean_batch": 1 + self._mates / ran if ran else 0.0,
             "calls_replayed": self._how["replayed"],
             "calls_remembered": self._how["remembered"],
             "peak_memory_bytes": self._peak_bytes,
