@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnifex.device import find_devices
 
@@ -45,6 +45,13 @@ class Engines:
         """The components in memory, of all devices."""
         with self._changing:
             return [resident for engine in self._engines for resident in engine.residents()]
+
+    def status(self) -> dict[str, Any]:
+        """What `omnifex top` shows of them; nothing before the first job."""
+        from omnifex.engine.status import engine_status
+
+        with self._changing:
+            return {"engines": [engine_status(engine) for engine in self._engines]}
 
     def close(self) -> None:
         with self._changing:

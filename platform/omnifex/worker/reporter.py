@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from typing import Any
@@ -15,6 +16,8 @@ from omnifex_jobs import Claim, JobQueue, Progress, Report
 TRACE_S = 5.0  # between two parts of a job's trace, while it runs
 MOST_CALLS = 20_000  # of one attempt in its trace; what comes after is counted, not listed
 
+log = logging.getLogger("omnifex.worker")
+
 
 class Reporter(Listener):
     """Listens in the job's thread without waiting; another thread calls `flush`."""
@@ -25,6 +28,7 @@ class Reporter(Listener):
         self._queue, self._claim = queue, claim
         self._notes: deque[str] = deque()
         self._calls: deque[CallRecord] = deque()
+        self._unwritten: list[dict[str, Any]] = []
         self._listed = 0
         self._traced_at = time.monotonic()
         self._seen: Any = None
@@ -53,17 +57,17 @@ class Reporter(Listener):
         said = Report(
             progress=None if reached is self._written else reached,
             notes=notes,
-            preview=self._preview(reached),
+            preview=None if ended else self._preview(reached),
             calls=self._due_calls(ended),
         )
-        if said == Report(notes=[], calls=[]):
+        if not (said.progress or said.notes or said.preview or said.calls):
             return False
         self._queue.report(self._claim, said)
         self._written = reached
         for _ in notes:
             self._notes.popleft()
-        for _ in said.calls:
-            self._calls.popleft()
+        if said.calls:
+            self._unwritten.clear()
         return True
 
     def _due_calls(self, ended: bool) -> list[dict[str, Any]]:
@@ -71,11 +75,18 @@ class Reporter(Listener):
         if not ended and now - self._traced_at < TRACE_S:
             return []
         self._traced_at = now
-        return [written(record, self._claim.job.id) for record in list(self._calls)]
+        while self._calls:
+            self._unwritten.append(written(self._calls.popleft(), self._claim.job.id))
+        return self._unwritten
 
     def _preview(self, reached: Progress) -> dict[str, Any] | None:
         """The latest look at the work, drawn here so that the job does not wait for it."""
         seen, self._seen = self._seen, None
         if seen is None:
             return None
-        return {"step": reached.step, "steps": reached.steps, **small_picture(seen)}
+        try:
+            picture = small_picture(seen)
+        except Exception:  # not what was asked for: a fault of the plugin, which costs no job
+            log.warning("job %s: its preview is no picture", self._claim.job.id, exc_info=True)
+            return None
+        return {"step": reached.step, "steps": reached.steps, **picture}

@@ -145,9 +145,11 @@ class Worker:
                 kept = now + random.uniform(0, KEEP_S / 4)  # not all workers at once
 
     def _beat(self) -> None:
-        """Renew the leases, and stop the jobs that were canceled or lost."""
+        """Renew the leases, say how it stands, stop the jobs that were canceled or lost."""
         runs = list(self._runs)
-        to_stop = self._home.queue.beat(self.id, self._lease_s, [run.claim for run in runs])
+        claims = [run.claim for run in runs]
+        status = self._engines.status()
+        to_stop = self._home.queue.beat(self.id, self._lease_s, claims, status)
         for run in runs:
             if run.claim.job.id in to_stop:
                 run.cancel()
