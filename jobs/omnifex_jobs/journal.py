@@ -125,10 +125,10 @@ class Journal:
 
     def restart(self) -> None:
         """Throws away what there is; the next append begins a new file."""
-        if self._held():
-            self.drop()
         self.close()
         self._spans.clear()
+        if self._held():
+            self.drop()
 
     def close(self) -> None:
         """Lets go of the file, which stays."""

@@ -17,9 +17,11 @@ from omnifex.errors import OmnifexError
 from omnifex.models import Models
 from omnifex.plugins import PluginHost
 from omnifex_jobs import ArtifactStore, JobQueue
+from omnifex_jobs.journal import Journals
 
 DATABASE = "omnifex.db"
 ARTIFACTS = "artifacts"
+JOURNALS = "journals"
 ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # a Path makes one slash of two
 
 
@@ -44,6 +46,11 @@ class Home:
     plugins: PluginHost
     news: Bell = field(default_factory=Bell)  # a job of this process came, went on or ended
     on_cancel: list[Callable[[str], None]] = field(default_factory=list)  # workers, told a job id
+
+    @property
+    def journals(self) -> Journals:
+        """What unfinished jobs have computed so far."""
+        return Journals(self.folder / JOURNALS)
 
     def close(self) -> None:
         self.database.dispose()

@@ -16,6 +16,7 @@ from omnifex.engine.call import ComponentCall
 from omnifex.engine.previews import Previews
 from omnifex.engine.progress import ProgressMeter
 from omnifex.engine.record import CallRecord
+from omnifex.engine.recording import Unrecorded
 from omnifex.engine.sums import CallSums
 from omnifex.errors import Canceled, UnreadableInput
 from omnifex_jobs import Progress
@@ -61,6 +62,7 @@ class JobContext:
     deterministic: bool = False  # never joined with other jobs
     sums: CallSums = field(default_factory=CallSums)
     previews: Previews = field(default_factory=lambda: Previews({}))
+    journal: Unrecorded = field(default_factory=Unrecorded)
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
@@ -124,12 +126,14 @@ class JobContext:
 
     @contextmanager
     def _apart(self) -> Iterator[None]:
-        """Leave the job's randomness as it is, whatever is called in between."""
-        before = self.generator.get_state()
+        """Leave the job's randomness and its journal as they are, whatever is called in between."""
+        before, journal = self.generator.get_state(), self.journal
+        self.journal = Unrecorded()
         try:
             yield
         finally:
             self.generator.set_state(before)
+            self.journal = journal
 
     @contextmanager
     def entered(self) -> Iterator[None]:

@@ -32,7 +32,7 @@ class Dispatcher:
     def __init__(self, residency: Residency, baton: Baton, costs: CostModel | None = None) -> None:
         self.costs = costs or CostModel()
         self.memo = Memo()
-        self.runner = Runner(residency, self.costs)
+        self.runner = Runner(residency, self.costs, self.memo.purity)
         self._residency, self._baton = residency, baton
         self._policy = Policy(self.costs)
         self._gathering = Gathering(self.costs)
@@ -56,7 +56,7 @@ class Dispatcher:
     def call(self, call: ComponentCall) -> Any:
         """The result of the call, which its job's thread makes while it holds the baton."""
         with call.job.waiting_for(call):
-            return self.memo.answer(call, partial(self._compute, call))
+            return call.job.journal.answer(call, partial(self._remember, call))
 
     def bring(self, component: Component, job: JobContext) -> Any:
         """The component's module, made resident in the time of the job that asks for it."""
@@ -68,6 +68,10 @@ class Dispatcher:
         self._gathering.close()
         if self._thread:
             self._thread.join()
+
+    def _remember(self, call: ComponentCall) -> Any:
+        """The result that such a call had before, where it is pure; else it is computed now."""
+        return self.memo.answer(call, partial(self._compute, call), self.runner.remembered)
 
     def _compute(self, call: ComponentCall) -> Any:
         """In the job's thread: where it is alone it runs the call itself, else it waits for it."""

@@ -17,6 +17,7 @@ from omnifex.engine.context import JobContext, Listener
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.failures import named_failures
 from omnifex.engine.model import LoadedModel
+from omnifex.engine.recording import Unrecorded
 from omnifex.engine.previews import Previews
 from omnifex.engine.residency import Residency, Resident
 from omnifex.engine.watch import Watch
@@ -37,6 +38,7 @@ class Assignment:
     seed: int
     provenance: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    journal: Unrecorded = field(default_factory=Unrecorded)
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class Engine:
             listener or Listener(),
             assignment.inputs,
             deterministic=assignment.request.deterministic,
+            journal=assignment.journal,
             previews=Previews(self._preview_costs),
         )
 
@@ -150,7 +153,9 @@ class Engine:
         model = LoadedModel(assignment.model, job, self.dispatcher)
         with self.dispatcher.admitted(job), job.entered():
             job.check()
-            return assignment.family.generate(job, assignment.request, model)
+            media = assignment.family.generate(job, assignment.request, model)
+            job.journal.finish()
+            return media
 
     def _encode(self, job: JobContext, assignment: Assignment, media: Any) -> tuple[File, ...]:
         """Outside the baton: other jobs go on while this one's file is written."""
@@ -166,6 +171,8 @@ def metrics(job: JobContext, total: float) -> dict[str, Any]:
         "predict_time": total - job.load_seconds,
         "total_time": total,
         "component_calls": job.calls,
+        "replayed_calls": job.journal.replayed,
+        "journal_time": job.journal.seconds,
         "batched_with": job.batched_with,
         **job.sums.metrics(),
     }

@@ -8,19 +8,21 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from omnifex import follow
 from omnifex.errors import Canceled
 from omnifex.home import Home
 from omnifex.modality import File
+from omnifex.worker.durability import Durability
 from omnifex.worker.failure import job_error, retry_delay, unexpected
 from omnifex.worker.preparation import prepare
 from omnifex_jobs import Artifact, Claim, JobsError, State
 from omnifex_jobs.errors import LostClaim
 
 if TYPE_CHECKING:
-    from omnifex.engine.engine import Outcome, RunningJob
+    from omnifex.engine.engine import Assignment, Engine, Outcome, RunningJob
     from omnifex.worker.engines import Engines
     from omnifex.worker.reporter import Reporter
 
@@ -36,6 +38,7 @@ class Run:
     def __init__(self, home: Home, claim: Claim, engines: Engines) -> None:
         self.claim = claim
         self._home, self._engines = home, engines
+        self._durability = Durability(home, claim)
         self._stop = threading.Event()
         self._give_back = False
         self._running: RunningJob | None = None
@@ -48,7 +51,7 @@ class Run:
             running.cancel()
 
     def release(self) -> None:
-        """Stop at the next component call, for another worker to begin anew."""
+        """Stop at the next component call, for another worker to go on from there."""
         self._give_back = True
         self.cancel()
 
@@ -64,35 +67,47 @@ class Run:
         except BaseException as error:
             self._failed(error)
         finally:
+            self._durability.let_go()
             self._tell_plugins()
             self._home.news.ring()
 
     def _generate(self) -> Outcome:
-        from omnifex.worker.reporter import Reporter  # it knows the engine, which knows torch
+        from omnifex.engine.recording import Diverged  # these know the engine, which knows torch
+        from omnifex.worker.reporter import Reporter
 
         assignment = prepare(self._home, self.claim.job)
         reporter = Reporter(self._home.queue, self.claim)
+        journal = self._durability.take_over(reporter)
         with self._engines.lent() as engine:
-            running = self._running = engine.start(assignment, reporter)
-            if self._stop.is_set():  # asked for before there was anything to stop
-                running.cancel()
             try:
-                self._watch(running, reporter)
-            finally:
-                running.cancel()  # of no effect on one that has ended
-                wait([running.outcome])
-        self._report(reporter)
+                return self._follow(engine, replace(assignment, journal=journal), reporter)
+            except Diverged as difference:
+                journal = self._durability.start_over(reporter, str(difference))
+                return self._follow(engine, replace(assignment, journal=journal), reporter)
+
+    def _follow(self, engine: Engine, assignment: Assignment, reporter: Reporter) -> Outcome:
+        """The outcome of the job, started now."""
+        running = self._running = engine.start(assignment, reporter)
+        if self._stop.is_set():  # asked for before there was anything to stop
+            running.cancel()
+        try:
+            self._watch(running, reporter)
+        finally:
+            running.cancel()  # of no effect on one that has ended
+            wait([running.outcome])
+        self._report(reporter, ended=True)
         return running.result()
 
     def _watch(self, running: RunningJob, reporter: Reporter) -> None:
         """Report until the job's thread has ended."""
         while not running.done():
+            self._durability.sync()
             self._report(reporter)
             wait([running.outcome], FLUSH_S)
 
-    def _report(self, reporter: Reporter) -> None:
+    def _report(self, reporter: Reporter, *, ended: bool = False) -> None:
         try:
-            changed = reporter.flush()
+            changed = reporter.flush(ended=ended)
         except LostClaim:
             raise
         except JobsError as error:  # the job does not depend on it

@@ -157,6 +157,7 @@ class Worker:
     def _keep_house(self) -> None:
         queue = self._home.queue
         bury_the_dead(queue)
+        self._home.journals.sweep(queue.over)
         if queue.rescue() or queue.stage():
             self._home.news.ring()
 
