@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 from omnifex_jobs import Event, JobQueue
@@ -20,6 +21,12 @@ def notes(queue: JobQueue, job_id: str) -> tuple[str, ...]:
     """What the job told its user, each thing once."""
     told = (e.payload["text"] for e in so_far(queue, job_id) if e.kind == "note")
     return tuple(dict.fromkeys(told))
+
+
+def preview(queue: JobQueue, job_id: str) -> bytes | None:
+    """The latest look at what the job is making."""
+    shown = [e.payload["data"] for e in so_far(queue, job_id) if e.kind == "preview"]
+    return base64.b64decode(shown[-1]) if shown else None
 
 
 def last(queue: JobQueue, job_id: str, kind: str) -> int:

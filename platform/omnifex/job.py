@@ -12,6 +12,7 @@ from omnifex.artifact import Artifact
 from omnifex.errors import JobCanceled, JobFailed, OmnifexError
 from omnifex.home import Home
 from omnifex.presence import served
+from omnifex.trace import Trace, trace_of
 from omnifex_jobs import Event, JobError, Progress, State
 from omnifex_jobs import Job as Record
 
@@ -110,6 +111,15 @@ class Job:
     def notes(self) -> tuple[str, ...]:
         """What its user should know, such as words that were not understood."""
         return follow.notes(self.home.queue, self.id)
+
+    @property
+    def preview(self) -> bytes | None:
+        """What it has so far, as a WebP picture, while it runs; None where there is none (yet)."""
+        return follow.preview(self.home.queue, self.id)
+
+    def trace(self) -> Trace:
+        """The component calls it has made; those of a running job are a few seconds behind."""
+        return trace_of(self.home.queue, self.id)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

@@ -14,6 +14,7 @@ from omnifex.home import Home, open_home
 from omnifex.job import Job
 from omnifex.models import Models
 from omnifex.order import checked_order
+from omnifex.overview import Overview, overview
 from omnifex.plugins import Plugin, PluginHost, Problem
 from omnifex.presence import served
 from omnifex.submission import again, submit
@@ -157,6 +158,10 @@ class Studio:
         worker = Worker(self._home, devices=devices)
         worker.start()
         self._workers.append(worker)
+
+    def overview(self) -> Overview:
+        """The workers of this home, wherever they run, and what each is at."""
+        return overview(self._home)
 
     def residents(self) -> list[Resident]:
         """The components that the workers of this process have in memory."""

@@ -12,6 +12,7 @@ import typer
 from omnifex.cli import INTERRUPTED, doctor, jobs, models, serving
 from omnifex.cli.demo import demo
 from omnifex.cli.generation import command_for
+from omnifex.cli.top import top
 from omnifex.plugins import PluginHost
 
 # typer 0.29 brings its own click and does not export the base of its usage errors.
@@ -53,6 +54,7 @@ def app(plugins: PluginHost) -> typer.Typer:
     commands.add_typer(jobs.commands, name="jobs", rich_help_panel="See and manage")
     commands.add_typer(models.commands, name="models", rich_help_panel="See and manage")
     commands.command(rich_help_panel="See and manage")(doctor.plugins)
+    commands.command(rich_help_panel="See and manage")(top)
     commands.command(rich_help_panel="Run")(serving.worker)
     commands.command(rich_help_panel="Run")(doctor.doctor)
     return commands

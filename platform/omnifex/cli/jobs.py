@@ -11,7 +11,7 @@ import typer
 from omnifex.cli import options
 from omnifex.cli.options import open_studio
 
-commands = typer.Typer(help="Jobs: list, show, cancel, retry, replay, verify.")
+commands = typer.Typer(help="Jobs: list, show, trace, cancel, retry, replay, verify.")
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
 
 
@@ -67,6 +67,23 @@ def show(
             typer.echo(to_json.dumps(job_object(job)))
         else:
             job_page(job)
+
+
+@commands.command()
+def trace(
+    context: typer.Context,
+    job_id: JobId,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to put it.")] = None,
+    home: options.Home = None,
+) -> None:
+    """What the job did, call by call, as a file for ui.perfetto.dev."""
+    from omnifex.cli.making import check_place
+
+    check_place(out)
+    with open_studio(context, home) as studio:
+        made = studio.job(job_id).trace()
+    name = f"omnifex-{job_id}.json"
+    typer.echo(made.save(Path(name) if out is None else out / name if out.is_dir() else out))
 
 
 @commands.command()

@@ -101,6 +101,8 @@ def age(record: Record) -> str:
 
 
 def measured(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {measured(part)}" for name, part in value.items())
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -47,11 +47,13 @@ class Engines:
             return [resident for engine in self._engines for resident in engine.residents()]
 
     def status(self) -> dict[str, Any]:
-        """What `omnifex top` shows of them; nothing before the first job."""
+        """What `omnifex top` shows of them; nothing before the first job.
+
+        It does not wait for engines that are being made: that takes the import of torch.
+        """
         from omnifex.engine.status import engine_status
 
-        with self._changing:
-            return {"engines": [engine_status(engine) for engine in self._engines]}
+        return {"engines": [engine_status(engine) for engine in list(self._engines)]}
 
     def close(self) -> None:
         with self._changing:
