@@ -58,7 +58,7 @@ def running(
     """The engine in the hands of one job that stands for all."""
     seeds = [one.seed for one in asked]
     job = BatchJob("benchmark", seeds[0], bench.engine.device, seeds=seeds)
-    loaded = LoadedModel(asked[0].model, job, bench.engine.dispatcher)
+    loaded = LoadedModel(asked[0].model, job, bench.engine.dispatcher, bench.engine.stand_ins)
     with torch.inference_mode(), bench.engine.baton.held(), job.entered():
         yield job, loaded
 

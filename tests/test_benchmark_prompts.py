@@ -28,7 +28,7 @@ def alone(bench: Workbench, text: str, seed: int) -> np.ndarray:
     asked = bench.assignment("image", "prism", prompt=text, seed=seed, steps=2)
     job = JobContext("alone", seed, bench.engine.device)
     with bench.engine.baton.held(), job.entered():
-        model = LoadedModel(asked.model, job, bench.engine.dispatcher)
+        model = LoadedModel(asked.model, job, bench.engine.dispatcher, bench.engine.stand_ins)
         made: np.ndarray = asked.family.generate(job, asked.request, model)
     return made
 

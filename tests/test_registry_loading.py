@@ -34,7 +34,8 @@ from omnifex_registry.errors import (
 )
 from omnifex_registry.identify import identify
 from omnifex_registry.layout import read_layout
-from omnifex_registry.loading import ALIGNMENT, default_dtype
+from omnifex_registry.dtypes import default_dtype
+from omnifex_registry.loading import ALIGNMENT
 
 allow_library("tiny_models")
 

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from omnifex_registry.dtypes import dtype_of as dtype_of
+    from omnifex_registry.dtypes import in_dtype as in_dtype
     from omnifex_registry.errors import BadModelFolder as BadModelFolder
     from omnifex_registry.errors import CorruptWeights as CorruptWeights
     from omnifex_registry.errors import DatabaseNewer as DatabaseNewer
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from omnifex_registry.records import Component as Component
     from omnifex_registry.records import Model as Model
     from omnifex_registry.registry import Registry as Registry
+    from omnifex_registry.skeleton import load_skeleton as load_skeleton
 
 # Where each public name lives; imported on first use: plugins declare their libraries at import,
 # and a command's --help must wait neither for SQLAlchemy nor for torch.
@@ -37,7 +40,10 @@ HOMES = {
     "UnknownModel": "errors",
     "UnsafeWeights": "errors",
     "allow_library": "libraries",
+    "dtype_of": "dtypes",
+    "in_dtype": "dtypes",
     "load_component": "loading",
+    "load_skeleton": "skeleton",
     "migrate": "migration",
     "read_header": "headers",
 }

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from omnifex_registry.config import read_config
+from omnifex_registry.dtypes import dtype_of
 from omnifex_registry.errors import (
     BadModelFolder,
     LeftOnMeta,
@@ -25,7 +26,6 @@ from omnifex_registry.weights import Weights, read_weights, refuse_pickles
 
 ALIGNMENT = 64  # bytes; what torch's own allocator gives on a CPU
 _REFUSALS = (OSError, ValueError, TypeError, KeyError, AttributeError)
-_STORED_FLOATS = {"F16": torch.float16, "BF16": torch.bfloat16}
 # diffusers and transformers set torch's default dtype, a global, while they load weights.
 _loading = threading.Lock()
 
@@ -46,7 +46,7 @@ def load_component(
     found: Any = find_class(component.library, component.class_name, component.role)
     weights = _registered_weights(component)
     device = torch.device(device)
-    dtype = dtype or default_dtype(component, device)
+    dtype = dtype_of(component, device, dtype)
     try:
         if hasattr(found, "from_pretrained"):
             loaded = _pretrained(found, component, weights, dtype)
@@ -70,12 +70,6 @@ def _registered_weights(component: Component) -> Weights | None:
     if (weights.dtypes if weights else {}) != component.dtypes:
         raise WeightsChanged(component.path)
     return weights
-
-
-def default_dtype(component: Component, device: torch.device) -> torch.dtype:
-    """float32 on a CPU, where half precision is slow; elsewhere what most of it is stored in."""
-    stored = max(component.dtypes, key=lambda name: component.dtypes[name], default="F32")
-    return torch.float32 if device.type == "cpu" else _STORED_FLOATS.get(stored, torch.float32)
 
 
 def _pretrained(

@@ -21,6 +21,8 @@ class Component:
     parameters: int
     dtypes: Mapping[str, int] = field(hash=False)  # parameters by safetensors dtype, "F16"
     weightless: bool  # a tokenizer, a scheduler: identified by its files
+    computes_in: str | None = None  # "float32", where the device's usual type will not do
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)  # how to run it
 
     @property
     def kind(self) -> Kind | None:
@@ -39,6 +41,7 @@ class Model:
     components: Mapping[str, Component] = field(hash=False)  # by role
     config: Mapping[str, Any] = field(hash=False)  # model_index.json
     added_at: int  # epoch, milliseconds
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)  # how to run it
 
     @property
     def bytes(self) -> int:

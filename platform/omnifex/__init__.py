@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from omnifex.modality import Family as Family
     from omnifex.modality import File as File
     from omnifex.modality import Modality as Modality
+    from omnifex.pipelines import PipelineFamily as PipelineFamily
     from omnifex.plugins import PluginHost as PluginHost
     from omnifex.request import MediaInput as MediaInput
     from omnifex.request import Request as Request
@@ -37,6 +38,7 @@ HOMES = {
     "MediaInput": "omnifex.request",
     "Modality": "omnifex.modality",
     "OmnifexError": "omnifex.errors",
+    "PipelineFamily": "omnifex.pipelines",
     "PluginHost": "omnifex.plugins",
     "Request": "omnifex.request",
     "Start": "omnifex.condition",

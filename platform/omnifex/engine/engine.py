@@ -17,9 +17,10 @@ from omnifex.engine.context import JobContext, Listener
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.failures import named_failures
 from omnifex.engine.model import LoadedModel
-from omnifex.engine.recording import Unrecorded
 from omnifex.engine.previews import Previews
+from omnifex.engine.recording import Unrecorded
 from omnifex.engine.residency import Residency, Resident
+from omnifex.engine.stand_in import StandIns
 from omnifex.engine.watch import Watch
 from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
@@ -78,6 +79,7 @@ class Engine:
         self.baton = Baton()
         self.residency = Residency(self.device, dtype)
         self.dispatcher = Dispatcher(self.residency, self.baton)
+        self.stand_ins = StandIns(self.dispatcher, self.device, dtype)
         self.watch = Watch()
         self.dispatcher.runner.observers.append(self.watch)
         self._preview_costs: dict[str, float] = {}
@@ -128,8 +130,8 @@ class Engine:
             listener or Listener(),
             assignment.inputs,
             deterministic=assignment.request.deterministic,
-            journal=assignment.journal,
             previews=Previews(self._preview_costs),
+            journal=assignment.journal,
         )
 
     def _fulfil(self, running: RunningJob, assignment: Assignment) -> None:
@@ -150,7 +152,7 @@ class Engine:
         return Outcome(files, metrics(job, time.perf_counter() - began))
 
     def _generate(self, job: JobContext, assignment: Assignment) -> Any:
-        model = LoadedModel(assignment.model, job, self.dispatcher)
+        model = LoadedModel(assignment.model, job, self.dispatcher, self.stand_ins)
         with self.dispatcher.admitted(job), job.entered():
             job.check()
             media = assignment.family.generate(job, assignment.request, model)

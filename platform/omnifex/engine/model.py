@@ -13,6 +13,7 @@ import torch
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext, current_job
 from omnifex.engine.dispatcher import Dispatcher
+from omnifex.engine.stand_in import StandIns
 from omnifex.errors import PluginError
 from omnifex_registry import Component, Model, load_component
 
@@ -60,9 +61,11 @@ class ComponentHandle:
 class LoadedModel:
     """A registered model in one job's hands; its components load when they are first called."""
 
-    def __init__(self, record: Model, job: JobContext, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, record: Model, job: JobContext, dispatcher: Dispatcher, stand_ins: StandIns
+    ) -> None:
         self.record = record
-        self._job, self._dispatcher = job, dispatcher
+        self._job, self._dispatcher, self._stand_ins = job, dispatcher, stand_ins
 
     @property
     def name(self) -> str:
@@ -90,6 +93,17 @@ class LoadedModel:
                 f"share; take one of this job's own with model.fresh({role!r})."
             )
         return ComponentHandle(component, self._job, self._dispatcher)
+
+    def pipeline(self, pipeline_class: type[Any] | None = None, **components: Any) -> Any:
+        """A diffusers pipeline of this job's own, its modules' calls going through the dispatcher.
+
+        By default the one that model_index.json describes. Another class takes the components that
+        it knows by name; `components` replaces them, `scheduler=…` for one, or settings. Call it
+        with `generator=job.generator`; its scheduler drives `job.step`.
+        """
+        from omnifex.engine.pipeline import assembled  # it imports diffusers
+
+        return assembled(self.record, self._stand_ins, pipeline_class, components)
 
     def fresh(self, role: str) -> Any:
         """A tokenizer or scheduler of this job's own: pipelines change those they hold."""
