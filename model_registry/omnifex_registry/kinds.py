@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import cache
 
 
 class Kind(StrEnum):
@@ -27,6 +28,7 @@ SLOTS: dict[Kind, str] = {
 _KINDS = {slot: kind for kind, slots in SLOTS.items() for slot in slots.split()}
 
 
+@cache
 def kind_of(role: str) -> Kind | None:
     """The kind of a slot by its name, else by its last word ("text_encoder_2", "audio_vae")."""
     slot = re.sub(r"_\d+$", "", role)
