@@ -56,7 +56,8 @@ class Dispatcher:
     def call(self, call: ComponentCall) -> Any:
         """The result of the call, which its job's thread makes while it holds the baton."""
         with call.job.waiting_for(call):
-            return call.job.journal.answer(call, partial(self._remember, call))
+            compute = partial(self._remember, call)
+            return call.job.journal.answer(call, compute, self.runner.replayed)
 
     def bring(self, component: Component, job: JobContext) -> Any:
         """The component's module, made resident in the time of the job that asks for it."""

@@ -173,7 +173,6 @@ def metrics(job: JobContext, total: float) -> dict[str, Any]:
         "predict_time": total - job.load_seconds,
         "total_time": total,
         "component_calls": job.calls,
-        "replayed_calls": job.journal.replayed,
         "journal_time": job.journal.seconds,
         "batched_with": job.batched_with,
         **job.sums.metrics(),

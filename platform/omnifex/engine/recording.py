@@ -26,6 +26,8 @@ from omnifex_jobs.journal import Journal
 if TYPE_CHECKING:
     from omnifex.engine.call import ComponentCall
 
+    Told = Callable[[ComponentCall], None]
+
 SHORT_S = 0.5  # of computing; a job that takes no longer leaves no journal
 MOST_BYTES = 64 << 20  # kept in memory while there is no file, or it cannot be written
 ABOUT = struct.Struct("<I")  # the length of a record's JSON, which its tensors follow
@@ -38,11 +40,10 @@ class Diverged(BaseException):
 class Unrecorded:
     """The journal of a job that has none: every call is computed."""
 
-    replayed = 0  # calls answered without computing
     seconds = 0.0  # spent on recording, and on giving recorded outputs again
 
-    def answer(self, call: ComponentCall, compute: Callable[[], Any]) -> Any:
-        """The call's output."""
+    def answer(self, call: ComponentCall, compute: Callable[[], Any], replayed: Told) -> Any:
+        """The call's output; `replayed` is told of the call where it was not computed."""
         return compute()
 
     def finish(self) -> None:
@@ -87,11 +88,11 @@ class JobJournal(Unrecorded):
         self._difference = ""
         self._given_up = False
 
-    def answer(self, call: ComponentCall, compute: Callable[[], Any]) -> Any:
+    def answer(self, call: ComponentCall, compute: Callable[[], Any], replayed: Told) -> Any:
         if self._difference:
             raise Diverged(self._difference)
         if self._position < len(self._journal):
-            return self._replay(call, compute)
+            return self._replay(call, compute, replayed)
         return compute() if self._given_up else self._record(call, compute)
 
     def finish(self) -> None:
@@ -101,14 +102,16 @@ class JobJournal(Unrecorded):
 
     # Replay
 
-    def _replay(self, call: ComponentCall, compute: Callable[[], Any]) -> Any:
+    def _replay(self, call: ComponentCall, compute: Callable[[], Any], replayed: Told) -> Any:
         with self._accounted():
             entry, data = self._read()
             if entry.inputs != fingerprint(call):
                 self._diverge(f"its call {self._position}, {call}, was another before")
-            if entry.kept:
-                return self._given_again(call, entry, data)
-        return compute()
+            output = self._given_again(call, entry, data) if entry.kept else None
+        if not entry.kept:
+            return compute()
+        replayed(call)
+        return output
 
     def _read(self) -> tuple[Entry, bytes]:
         try:
@@ -120,13 +123,11 @@ class JobJournal(Unrecorded):
 
     def _given_again(self, call: ComponentCall, entry: Entry, data: bytes) -> Any:
         try:
-            output = unpacked(entry.output, data, call.job.device)
+            return unpacked(entry.output, data, call.job.device)
         except Unreadable as error:
             self._diverge(
                 f"the output of its call {self._position}, {call}, is unreadable: {error}"
             )
-        self.replayed += 1
-        return output
 
     def _diverge(self, difference: str) -> NoReturn:
         self._difference = difference
