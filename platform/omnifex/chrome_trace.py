@@ -18,6 +18,7 @@ from omnifex.engine.record import CallRecord
 if TYPE_CHECKING:
     from omnifex.trace import Trace
 
+SHORTEST_S = 1e-4  # of a wait or a load; less is what asking takes
 Event = dict[str, Any]
 
 
@@ -94,10 +95,13 @@ def parts(call: CallRecord, track: Track, job_id: str, epoch: float) -> Iterator
     """A call's wait, its component's load, its run; an answer from memory takes no time."""
     began = (call.began - epoch) * 1e6
     loaded = began + call.load * 1e6
-    if waited := call.queued.get(job_id):
+    waited = call.queued.get(job_id, 0.0)
+    if waited > SHORTEST_S:
         yield track.slice("wait", "wait", began - waited * 1e6, began)
-    if call.load:
+    if call.load > SHORTEST_S:
         yield track.slice("load", "load", began, loaded)
+    if call.how == "loaded":
+        return
     name = call.role if call.method == "__call__" else f"{call.role}.{call.method}"
     yield track.slice(
         name,
