@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 from omnifex.engine import tiers
 from omnifex.engine.room import Held, Room
+from omnifex.engine.shortage import ran_out
 from omnifex.engine.tiers import Tier
 from omnifex.engine.worth import Worth
 from omnifex.errors import OmnifexError
@@ -237,7 +239,15 @@ class Residency:
     def _load(self, held: Held, device: torch.device) -> None:
         began = time.perf_counter()
         dtype = dtype_of(held.component, self.device, self._dtype)
-        held.module = load_component(held.component, device=device, dtype=dtype)
+        load = partial(load_component, held.component, device=device, dtype=dtype)
+        try:
+            held.module = load()
+        except Exception as error:
+            if not ran_out(error):
+                raise
+        if held.module is None:  # the device is fuller than we know: others use it too
+            self.empty(keep=held.component)
+            held.module = load()
         with self._changed:
             self._worth.loaded(held.component, time.perf_counter() - began)
 
