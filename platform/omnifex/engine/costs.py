@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from omnifex_jobs import CallCost, ComponentCost
 
 OUTLIER = 0.5  # no single call moves an estimate as if it were further off than this share of it
+ENOUGH = 1000  # calls are counted so far
 MEMORY = 0.1  # the weight of the latest call, once there were enough
 
 
@@ -31,7 +32,7 @@ class Estimate:
     peak_bytes: int = 0
 
     def observe(self, seconds: float, peak_bytes: int = 0) -> None:
-        self.count += 1
+        self.count = min(self.count + 1, ENOUGH)
         self.peak_bytes = max(self.peak_bytes, peak_bytes)
         if self.count == 2:  # the first call may have compiled, tuned and allocated as well
             self.seconds = min(self.seconds, seconds)
@@ -79,6 +80,12 @@ class CostModel:
         with self._lock:
             known = self._calls.get(kind, {})
             return max((rows for rows, one in known.items() if one.count >= times), default=0)
+
+    def times(self, kind: CallKind, rows: int) -> int:
+        """How often a call of just so many rows was seen, counted up to ENOUGH."""
+        with self._lock:
+            known = self._calls.get(kind, {}).get(rows)
+            return known.count if known else 0
 
     # What is told
 

@@ -1,69 +1,62 @@
 """Which calls run next, and which of them together: pure code, without threads, tensors or a clock.
 
-Priority comes first. Among equals, as many jobs as possible are to be on time: a job without a
-deadline is given one, a multiple of the time that it would take alone. Of those that can be on time
-the shortest goes on, as long as that makes none of the others late; those that are late go on as
-the shortest remaining one, behind.
+Priority comes first. Among equals, as many jobs as possible are to be on time (plan.py); a job
+without a deadline has one that is SLO times as long as it would take alone. Of all, the shortest
+goes on as long as that makes none late that need not be; the late ones stand behind.
 
-Nobody waits for ever. A job is aged once it is PATIENCE times as old as it would take alone (and at
-least AGED_S seconds). The job that aged first has a claim on the share SHARE of the device, whatever
-comes in and however urgent that is: a call of it that takes c seconds starts at the latest when it
-has waited c·(1/SHARE - 1) seconds and the call that is running then has ended. So an aged job is
-done within
+Nobody waits for ever. A job is aged when it is PATIENCE times as old as it would take alone, and at
+least AGED_S seconds. The one that aged first has a claim on the share SHARE of the device, however
+urgent all others are: its next call, of c seconds, is the next to start once it has waited
+c·(1/SHARE - 1) seconds. With R the device seconds that this job and those that aged before it still
+need at that time, n the number of their calls, and m the seconds of the longest choice, it is done
 
-    R/SHARE + n·m  seconds,
+    R/SHARE + 2·n·m seconds after it aged,
 
-where R is the device seconds that it and those that aged before it still need, n the number of
-their calls, and m the seconds of the longest call. Nothing that arrives later is part of R.
+for each of the n calls waits for its turn, then for the choice that is running, and may be joined
+by others. Nothing that comes or ages later is part of R.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from omnifex.engine.costs import CallKind, CostModel
+from omnifex.engine.plan import Place, planned
 
-SLO = 3.0  # the deadline of a job that has none, in multiples of its time alone
-PATIENCE = 6.0
+SLO = 3.0
+PATIENCE = 10.0
 AGED_S = 10.0
-SHARE = 0.2
-PAYS = 0.02  # the least share of a row's seconds that a row more in the batch must save
+SHARE = 0.15
+PAYS = 0.1  # the least part of a row's seconds that twice as many rows must save
+DOUBT = 100  # a number of rows is tried once for so many times that fewer were
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
     """A call that waits; its times are all of one clock, in seconds.
 
-    `expected` is what its whole job costs the device, `remaining` what the job still needs with this
-    call; both 0 while nothing is known. `since` is when it was called, `arrived` when its job came.
+    `expected` is what its whole job costs the device; None until the job has told enough.
     """
 
     kind: CallKind
     signature: Hashable | None  # equal ones can be joined; None never
     rows: int
-    arrived: float
-    since: float
+    arrived: float  # when its job came
+    since: float  # when it was called
     priority: int = 0
     deadline: float | None = None
-    expected: float = 0.0
-    remaining: float = 0.0
+    expected: float | None = None
+    remaining: float = 0.0  # what its job still needs, with this call
     load_seconds: float = 0.0  # what bringing its component in takes; 0 where it is resident
     call: Any = None  # for whoever asks
 
-
-@dataclass(slots=True)
-class Place:
-    """A waiting call's place in the plan; `slack` is by how much it may be put off, in seconds."""
-
-    waiting: Waiting
-    due: float
-    work: float  # what its job still needs
-    call: float  # what the call itself takes
-    slack: float = math.inf  # a late job has nothing to lose
+    @property
+    def aged_at(self) -> float:
+        """When its job begins to have a claim on the device."""
+        return self.arrived + max(AGED_S, PATIENCE * (self.expected or 0.0))
 
 
 class Policy:
@@ -77,106 +70,77 @@ class Policy:
         if len(waiting) < 2:
             return list(waiting)
         order = planned([self._place(one, now) for one in waiting], now)
-        first = self._aged(order, now) or shortest(order)
-        return self._filled(first, order)
+        return self._joined(aged(order, now) or shortest(order), order)
 
     def _place(self, one: Waiting, now: float) -> Place:
-        seconds = self._costs.seconds(one.kind, one.rows) or 0.0
-        work = max(one.remaining, seconds) + one.load_seconds
-        return Place(one, due(one, now), work, seconds + one.load_seconds)
+        call = one.load_seconds + (self._costs.seconds(one.kind, one.rows) or 0.0)
+        work = max(one.remaining + one.load_seconds, call)
+        return Place(one, due(one, work, now), work, call)
 
-    def _aged(self, order: Sequence[Place], now: float) -> Place | None:
-        """The job that aged first, where its share of the device is due."""
-        aged = [place for place in order if aged_at(place.waiting) <= now]
-        if not aged:
-            return None
-        first = min(aged, key=lambda place: aged_at(place.waiting))
-        waits = first.call * (1 / SHARE - 1)
-        return first if now - first.waiting.since >= waits else None
+    def _joined(self, first: Place, order: Sequence[Place]) -> list[Waiting]:
+        """The first call and those that may join it, in the order of the plan.
 
-    def _filled(self, first: Place, order: Sequence[Place]) -> list[Waiting]:
-        """The first call and those of its signature that join it, in the order of the plan."""
+        A batch takes longer than its first call, but also spares its members a call each: who is
+        behind them in the plan may lose the one and gains the other.
+        """
         one = first.waiting
-        batch, rows, slack = [one], one.rows, math.inf
-        alone = self._costs.seconds(one.kind, rows)
-        if one.signature is None or alone is None:
+        batch, rows, seconds = [one], one.rows, self._costs.seconds(one.kind, one.rows)
+        if one.signature is None or seconds is None:
             return batch
+        tried = self._tried(one)
+        spared, room = 0.0, math.inf
         for place in order:
-            other = place.waiting
-            if place is not first and other.signature == one.signature:
-                together = self._costs.seconds(one.kind, rows + other.rows) or 0.0
-                if together - alone > slack or not self._pays(one.kind, rows, other.rows):
+            if place is first:
+                spared += place.call
+            elif place.waiting.signature == one.signature:
+                many = rows + place.waiting.rows
+                together = self._costs.seconds(one.kind, many) or 0.0
+                paying = pays(rows, seconds, many, together) if many <= tried else many <= 2 * tried
+                if not paying or one.load_seconds + together > room:
                     break
-                batch.append(other)
-                rows += other.rows
-            slack = min(slack, place.slack)
+                batch.append(place.waiting)
+                rows, seconds, spared = many, together, spared + place.call
+            room = min(room, place.slack + spared)
         return batch
 
-    def _pays(self, kind: CallKind, rows: int, more: int) -> bool:
-        """Whether each row costs less with `more` rows; what was hardly tried is tried again."""
-        if rows + more > 2 * self._costs.most_rows(kind):
-            return False
-        if rows + more > self._costs.most_rows(kind, times=2):
-            return True
-        before, after = (self._costs.seconds(kind, n) or 0.0 for n in (rows, rows + more))
-        return after / (rows + more) <= before / rows * (1 - PAYS * more / rows)
+    def _tried(self, one: Waiting) -> int:
+        """The most rows that are known well enough to judge; up to twice as many may be tried."""
+        times = max(2, self._costs.times(one.kind, one.rows) // DOUBT)
+        return max(one.rows, self._costs.most_rows(one.kind, times))
 
 
-def due(one: Waiting, now: float) -> float:
-    """When the job should be done; at once where nothing is known of it, for a call tells more."""
+def pays(few: int, seconds: float, many: int, together: float) -> bool:
+    """Whether each of many rows costs so much less than each of few that it is worth the wait."""
+    return together / many <= seconds / few * math.pow(1 - PAYS, many / few - 1)
+
+
+def due(one: Waiting, work: float, now: float) -> float:
+    """When its job should be done.
+
+    A job that nothing is known of is taken for one that has just come: as long as it has had little
+    of the device it goes before most, and the more it has had the further it falls behind.
+    """
     if one.deadline is not None:
         return one.deadline
-    return one.arrived + SLO * one.expected if one.expected else now
+    return now + SLO * work if one.expected is None else one.arrived + SLO * one.expected
 
 
-def aged_at(one: Waiting) -> float:
-    return one.arrived + max(AGED_S, PATIENCE * one.expected)
-
-
-def planned(places: Sequence[Place], now: float) -> list[Place]:
-    """All by priority, and in each priority those that can be on time before those that are late."""
-    order: list[Place] = []
-    end = now
-    for priority in sorted({place.waiting.priority for place in places}, reverse=True):
-        equals = [place for place in places if place.waiting.priority == priority]
-        order += in_time(equals, end)
-        end += sum(place.work for place in equals)
-    return order
-
-
-def in_time(places: Sequence[Place], now: float) -> list[Place]:
-    """Moore and Hodgson (1968): as many as possible on time, by their deadlines; then the late ones.
-
-    Wherever the jobs up to one deadline are too much for it, the longest of them is given up.
-    """
-    end, kept = now, []
-    longest: list[tuple[float, int]] = []
-    by_due = sorted(places, key=lambda place: (place.due, place.waiting.arrived))
-    given_up = set()
-    for index, place in enumerate(by_due):
-        heapq.heappush(longest, (-place.work, index))
-        end += place.work
-        while longest and end > place.due:
-            work, late = heapq.heappop(longest)
-            given_up.add(late)
-            end += work
-    end = now
-    for index, place in enumerate(by_due):
-        if index not in given_up:
-            end += place.work
-            place.slack = place.due - end
-            kept.append(place)
-    late_ones = [by_due[index] for index in given_up]
-    return kept + sorted(late_ones, key=lambda place: (place.work, place.waiting.arrived))
+def aged(order: Sequence[Place], now: float) -> Place | None:
+    """The job that aged first, where its share of the device is due."""
+    old = [place for place in order if place.waiting.aged_at <= now]
+    if not old:
+        return None
+    first = min(old, key=lambda place: place.waiting.aged_at)
+    return first if now - first.waiting.since >= first.call * (1 / SHARE - 1) else None
 
 
 def shortest(order: Sequence[Place]) -> Place:
-    """The shortest of the most urgent jobs that none of those before it must be late for."""
-    best, slack = order[0], order[0].slack
-    for place in order[1:]:
+    """The shortest of the most urgent jobs, unless one before it in the plan would be late."""
+    best, room = order[0], math.inf
+    for place in order:
         if place.waiting.priority < best.waiting.priority:
             break
-        if place.work < best.work and place.work <= slack:
+        if place.work < best.work and place.work <= room:
             best = place
-        slack = min(slack, place.slack)
+        room = min(room, place.slack)
     return best

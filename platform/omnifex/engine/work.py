@@ -12,7 +12,7 @@ class JobWork:
 
     `whole` is the kind that jobs asked for in the same form are: what one of them took, the next is
     expected to take. A job of a new form is known by its steps, and until it has announced one it
-    is taken to be half done, so that it is neither feared nor trusted for long.
+    is taken to be half done.
     """
 
     def __init__(self, costs: CostModel, whole: CallKind | None = None) -> None:
@@ -20,13 +20,14 @@ class JobWork:
         self._calls: Counter[tuple[CallKind, int]] = Counter()
         self._before: Counter[tuple[CallKind, int]] = Counter()  # those of earlier stages
         self._steps = self._left = 0
+        self._known = False
         self.done = self.remaining = 0.0
         self._estimate()
 
     @property
-    def expected(self) -> float:
-        """Seconds of the whole job; 0 while nothing is known."""
-        return self.done + self.remaining
+    def expected(self) -> float | None:
+        """Seconds of the whole job; None until it has announced a step, or one like it is known."""
+        return self.done + self.remaining if self._known else None
 
     def called(self, kind: CallKind, rows: int) -> None:
         """A call of this job is done, alone or joined with others."""
@@ -52,7 +53,8 @@ class JobWork:
     def _estimate(self) -> None:
         self.done = self._seconds(self._calls)
         whole = self._costs.seconds(self._whole, 1) if self._whole else None
-        if whole is None and not self._steps:
+        self._known = self._known or whole is not None or self._steps > 0
+        if not self._known:
             self.remaining = self.done
             return
         a_step = self._seconds(self._calls - self._before) / max(self._steps, 1)
