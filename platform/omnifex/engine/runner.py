@@ -15,8 +15,10 @@ from omnifex.engine.call import ComponentCall, Failure
 from omnifex.engine.context import JobContext
 from omnifex.engine.costs import CostModel
 from omnifex.engine.joining import Plan, joined, split
+from omnifex.engine.ladder import Ladder
+from omnifex.engine.memo import Purity
 from omnifex.engine.proof import Proofs
-from omnifex.engine.record import CallRecord, Observer
+from omnifex.engine.record import CallRecord, How, Observer
 from omnifex.engine.residency import Residency
 from omnifex_registry import Component
 
@@ -24,10 +26,13 @@ from omnifex_registry import Component
 class Runner:
     """Makes components resident, calls them, and tells what that cost."""
 
-    def __init__(self, residency: Residency, costs: CostModel) -> None:
+    def __init__(
+        self, residency: Residency, costs: CostModel, purity: Purity | None = None
+    ) -> None:
         self.observers: list[Observer] = []
         self._residency, self._costs = residency, costs
-        self._proofs = Proofs()
+        self._ladder = Ladder(residency)
+        self._proofs, self._purity = Proofs(), purity or Purity()
         self._device = threading.RLock()
 
     def joinable(self, call: ComponentCall) -> bool:
@@ -45,7 +50,10 @@ class Runner:
 
     def run_alone(self, call: ComponentCall) -> Any:
         """The call's result, or whatever it raises."""
-        return self._attempt(None, [call])[0]
+        outcome = self._outcome(call)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return outcome
 
     @contextmanager
     def using(
@@ -59,27 +67,34 @@ class Runner:
                 job.load_seconds += seconds
             yield module
 
+    def remembered(self, call: ComponentCall) -> None:
+        """Say that the call was answered without running."""
+        self._tell([call], time.time(), how="remembered")
+
+    def replayed(self, call: ComponentCall) -> None:
+        """Say that the call was answered from the job's journal."""
+        self._tell([call], time.time(), how="replayed")
+
     def _run_group(self, group: Sequence[ComponentCall]) -> list[Any]:
         if len(group) == 1:
             return [self._outcome(group[0])]
         plan = self._proofs.plan(group)
         if plan is None:
             return self._prove(group)
-        try:
-            return self._attempt(plan, group)
-        except Exception:  # one of them may be to blame: each alone, and only that one fails
-            return [self._outcome(call) for call in group]
+        return self._ladder.run(group, partial(self._attempt, plan))
 
     def _outcome(self, call: ComponentCall) -> Any:
-        try:
-            return self.run_alone(call)
-        except BaseException as error:
-            return Failure(error)
+        return self._ladder.run([call], partial(self._attempt, None))[0]
 
     def _prove(self, group: Sequence[ComponentCall]) -> list[Any]:
+        """Each alone, and joined beside that; what stops the proof stops no call."""
         jobs = [call.job for call in group]
-        with self.using(group[0].component, jobs) as module, torch.inference_mode():
-            return self._proofs.prove(group, module, self._outcome, partial(self._timed, module))
+        try:
+            with self.using(group[0].component, jobs) as module, torch.inference_mode():
+                together = partial(self._timed, module)
+                return self._proofs.prove(group, module, self._outcome, together)
+        except Exception:
+            return [self._outcome(call) for call in group]
 
     def _attempt(self, plan: Plan | None, calls: Sequence[ComponentCall]) -> list[Any]:
         """One call of the device, for one job or, by the plan, for several."""
@@ -92,7 +107,7 @@ class Runner:
             self.using(first.component, jobs, need) as module,
         ):
             loaded = time.time()
-            if plan is None:
+            if plan is None or len(calls) == 1:
                 results = [self._timed(module, None, calls)]
             else:
                 results = split(plan, self._timed(module, plan, calls), len(calls))
@@ -104,16 +119,25 @@ class Runner:
 
     def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
         """The output, joined where there is a plan."""
-        began = time.perf_counter()
-        if plan is None:
-            output = calls[0].run(module)
-        else:
-            args, kwargs = joined(plan, calls)
-            output = calls[0].on(module)(*args, **kwargs)
-        self._costs.observe(calls[0].kind, rows_of(calls), time.perf_counter() - began)
+        with self._purity.watched(calls[0], module):
+            began = time.perf_counter()
+            if plan is None:
+                output = calls[0].run(module)
+            else:
+                args, kwargs = joined(plan, calls)
+                output = calls[0].on(module)(*args, **kwargs)
+            seconds = time.perf_counter() - began
+        self._costs.observe(calls[0].kind, rows_of(calls), seconds)
         return output
 
-    def _tell(self, calls: Sequence[ComponentCall], began: float, load: float, run: float) -> None:
+    def _tell(
+        self,
+        calls: Sequence[ComponentCall],
+        began: float,
+        load: float = 0.0,
+        run: float = 0.0,
+        how: How = "ran",
+    ) -> None:
         """Say what happened to whoever watches."""
         if not self.observers:
             return
@@ -130,6 +154,7 @@ class Runner:
             queued={call.job.id: max(0.0, now - call.asked_at) for call in calls},
             load=load,
             run=run,
+            how=how,
         )
         for observer in self.observers:
             observer(record)
