@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +15,13 @@ import torch
 from torch import Tensor
 
 from omnifex.engine.call import ComponentCall
+from omnifex.engine.costs import CostModel
 from omnifex.engine.previews import Previews
 from omnifex.engine.progress import ProgressMeter
 from omnifex.engine.record import CallRecord
 from omnifex.engine.recording import Unrecorded
 from omnifex.engine.sums import CallSums
+from omnifex.engine.work import JobWork
 from omnifex.errors import Canceled, UnreadableInput
 from omnifex_jobs import Progress
 
@@ -60,14 +64,19 @@ class JobContext:
     calls: int = 0
     batched_with: int = 1  # the most jobs, itself included, that shared a call of its
     deterministic: bool = False  # never joined with other jobs
+    priority: int = 0  # higher first
+    deadline: float | None = None  # of time.monotonic(), as is its arrival
+    arrived: float = field(default_factory=time.monotonic)
+    work: JobWork = field(default_factory=lambda: JobWork(CostModel()))
     sums: CallSums = field(default_factory=CallSums)
     previews: Previews = field(default_factory=lambda: Previews({}))
     journal: Unrecorded = field(default_factory=Unrecorded)
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
-        self._meter = ProgressMeter()
+        self._meter = ProgressMeter(self.work)
         self._canceled = False
+        self._pause: Future[None] | None = None
         self._waiting: ComponentCall | None = None
 
     @property
@@ -79,6 +88,25 @@ class JobContext:
         self._canceled = True
         if waiting := self._waiting:
             waiting.future.cancel()
+        self.resume()
+
+    @property
+    def paused(self) -> Future[None] | None:
+        """Done when the job is to go on; None while it may."""
+        return self._pause
+
+    def pause(self) -> None:
+        """Ask the job to wait at its next call, from any thread."""
+        if self._pause is None:
+            self._pause = Future()
+        if self._canceled:
+            self.resume()
+
+    def resume(self) -> None:
+        """Let a paused job go on."""
+        if pause := self._pause:
+            self._pause = None
+            pause.cancel()
 
     def check(self) -> None:
         """Raise Canceled where the job was asked to stop; calls and steps check by themselves."""

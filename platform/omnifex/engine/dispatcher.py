@@ -56,8 +56,11 @@ class Dispatcher:
     def call(self, call: ComponentCall) -> Any:
         """The result of the call, which its job's thread makes while it holds the baton."""
         with call.job.waiting_for(call):
+            self._rest(call.job)
             compute = partial(self._remember, call)
-            return call.job.journal.answer(call, compute, self.runner.replayed)
+            answer = call.job.journal.answer(call, compute, self.runner.replayed)
+            call.job.work.called(call.kind, call.rows)
+            return answer
 
     def bring(self, component: Component, job: JobContext) -> Any:
         """The component's module, made resident in the time of the job that asks for it."""
@@ -69,6 +72,12 @@ class Dispatcher:
         self._gathering.close()
         if self._thread:
             self._thread.join()
+
+    def _rest(self, job: JobContext) -> None:
+        """While the job is paused, let others run."""
+        while pause := job.paused:
+            self._baton.give_away(until=pause)
+            job.check()
 
     def _remember(self, call: ComponentCall) -> Any:
         """The result that such a call had before, where it is pure; else it is computed now."""
@@ -111,12 +120,17 @@ class Dispatcher:
 
     def _view(self, call: ComponentCall) -> Waiting:
         """The call as the policy sees it."""
+        job, amount = call.job, call.job.work.amount
         return Waiting(
             kind=call.kind,
             signature=call.signature if self.runner.joinable(call) else None,
             rows=call.rows,
-            arrived=call.asked_at,
+            arrived=job.arrived,
             since=call.asked_at,
+            priority=job.priority,
+            deadline=job.deadline,
+            expected=amount.expected,
+            remaining=amount.remaining,
             load_seconds=self._residency.seconds_to_bring(call.component),
             call=call,
         )

@@ -14,6 +14,8 @@ import torch
 
 from omnifex.engine.baton import Baton
 from omnifex.engine.context import JobContext, Listener
+from omnifex.engine.costs import CallKind
+from omnifex.engine.costs import CostModel
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.failures import named_failures
 from omnifex.engine.model import LoadedModel
@@ -22,6 +24,7 @@ from omnifex.engine.recording import Unrecorded
 from omnifex.engine.residency import Residency, Resident
 from omnifex.engine.stand_in import StandIns
 from omnifex.engine.watch import Watch
+from omnifex.engine.work import JobWork
 from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
 from omnifex_registry import Model
@@ -40,6 +43,18 @@ class Assignment:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Path] = field(default_factory=dict)
     journal: Unrecorded = field(default_factory=Unrecorded)
+    priority: int = 0  # higher first
+    deadline: float | None = None  # of time.monotonic(), as is its arrival
+    arrived: float = field(default_factory=time.monotonic)
+
+    @property
+    def form(self) -> CallKind:
+        """What it is to the cost model as a whole: jobs of equal numbers cost the same."""
+        numbers = self.request.model_dump(exclude={"seed"})
+        shape = " ".join(
+            f"{name}={value}" for name, value in numbers.items() if isinstance(value, int | float)
+        )
+        return CallKind(f"{self.family.name}/{self.model.name}", "job", shape)
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,14 @@ class RunningJob:
         """Stop it at most one component call later."""
         self.job.cancel()
 
+    def pause(self) -> None:
+        """Let it wait at its next component call, and others run."""
+        self.job.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.job.resume()
+
     def done(self) -> bool:
         return self.outcome.done()
 
@@ -70,15 +93,21 @@ class RunningJob:
 
 
 class Engine:
-    """Runs jobs on one device; `dtype` None computes in fp32 on a CPU and as stored elsewhere."""
+    """Runs jobs on one device; `dtype` None computes in fp32 on a CPU and as stored elsewhere.
+
+    `costs` is what is known of calls on this device; where it is not given it is learned anew.
+    """
 
     def __init__(
-        self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+        self,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+        costs: CostModel | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.baton = Baton()
         self.residency = Residency(self.device, dtype)
-        self.dispatcher = Dispatcher(self.residency, self.baton)
+        self.dispatcher = Dispatcher(self.residency, self.baton, costs)
         self.stand_ins = StandIns(self.dispatcher, self.device, dtype)
         self.watch = Watch()
         self.dispatcher.runner.observers.append(self.watch)
@@ -132,6 +161,10 @@ class Engine:
             deterministic=assignment.request.deterministic,
             previews=Previews(self._preview_costs),
             journal=assignment.journal,
+            priority=assignment.priority,
+            deadline=assignment.deadline,
+            arrived=assignment.arrived,
+            work=JobWork(self.dispatcher.costs, assignment.form),
         )
 
     def _fulfil(self, running: RunningJob, assignment: Assignment) -> None:
@@ -157,6 +190,7 @@ class Engine:
             job.check()
             media = assignment.family.generate(job, assignment.request, model)
             job.journal.finish()
+            job.work.ended()
             return media
 
     def _encode(self, job: JobContext, assignment: Assignment, media: Any) -> tuple[File, ...]:

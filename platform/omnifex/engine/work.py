@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 from omnifex.engine.costs import CallKind, CostModel
+
+Calls = Counter[tuple[CallKind, int]]  # kind and rows
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Device seconds; `expected` of the whole job, None until it has told enough."""
+
+    done: float
+    remaining: float
+    expected: float | None
 
 
 class JobWork:
@@ -17,50 +29,54 @@ class JobWork:
 
     def __init__(self, costs: CostModel, whole: CallKind | None = None) -> None:
         self._costs, self._whole = costs, whole
-        self._calls: Counter[tuple[CallKind, int]] = Counter()
-        self._before: Counter[tuple[CallKind, int]] = Counter()  # those of earlier stages
+        self._calls, self._stage_calls = Calls(), Calls()
         self._steps = self._left = 0
         self._known = False
-        self.done = self.remaining = 0.0
-        self._estimate()
-
-    @property
-    def expected(self) -> float | None:
-        """Seconds of the whole job; None until it has announced a step, or one like it is known."""
-        return self.done + self.remaining if self._known else None
+        self._amount: Amount | None = None
 
     def called(self, kind: CallKind, rows: int) -> None:
-        """A call of this job is done, alone or joined with others."""
+        """A call of this job is answered, alone or joined with others."""
         self._calls[kind, rows] += 1
-        self._estimate()
+        self._stage_calls[kind, rows] += 1
+        self._amount = None
 
     def stage(self) -> None:
         """What follows says anew how many steps it has."""
-        self._before = self._calls.copy()
+        self._stage_calls.clear()
         self._steps = self._left = 0
-        self._estimate()
+        self._amount = None
 
     def step(self, index: int, total: int) -> None:
-        """Step `index` of `total` is done, counted from 1."""
+        """Step `index` of `total` of this stage is done, counted from 1."""
         self._steps, self._left = index, max(0, total - index)
-        self._estimate()
+        self._known = True
+        self._amount = None
 
     def ended(self) -> None:
         """The job has made what it was asked for: the next of its form is known by it."""
         if self._whole and self._calls:
-            self._costs.observe(self._whole, 1, self.done)
+            self._costs.observe(self._whole, 1, self.amount.done)
 
-    def _estimate(self) -> None:
-        self.done = self._seconds(self._calls)
+    @property
+    def amount(self) -> Amount:
+        """How much was done and is left, by what is known now: a first slow call is forgotten."""
+        if self._amount is None:
+            self._amount = self._measured()
+        return self._amount
+
+    @property
+    def stage_done(self) -> float:
+        """Device seconds of this stage."""
+        return self._seconds(self._stage_calls)
+
+    def _measured(self) -> Amount:
+        done = self._seconds(self._calls)
         whole = self._costs.seconds(self._whole, 1) if self._whole else None
-        self._known = self._known or whole is not None or self._steps > 0
-        if not self._known:
-            self.remaining = self.done
-            return
-        a_step = self._seconds(self._calls - self._before) / max(self._steps, 1)
-        self.remaining = max(a_step * self._left, (whole or 0.0) - self.done)
+        if whole is None and not self._known:
+            return Amount(done, done, None)
+        steps = self.stage_done / self._steps * self._left if self._steps else 0.0
+        remaining = max(steps, (whole or 0.0) - done)
+        return Amount(done, remaining, done + remaining)
 
-    def _seconds(self, calls: Counter[tuple[CallKind, int]]) -> float:
-        """By what is known now, so that a first slow call is forgotten."""
-        each = ((self._costs.seconds(*call) or 0.0) * times for call, times in calls.items())
-        return sum(each)
+    def _seconds(self, calls: Calls) -> float:
+        return sum((self._costs.seconds(*call) or 0.0) * times for call, times in calls.items())
