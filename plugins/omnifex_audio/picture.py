@@ -64,6 +64,12 @@ def _spectrogram(mono: np.ndarray, sample_rate: int, width: int) -> np.ndarray:
     return _flame(np.clip(1 - (loudest - decibels) / -FLOOR_DB, 0, 1))
 
 
+def levels_picture(levels: np.ndarray) -> np.ndarray:
+    """(H, W) in [0, 1] to (H, W, 3) uint8, dark to light."""
+    picture: np.ndarray = np.rint(_flame(levels)).astype(np.uint8)
+    return picture
+
+
 def _flame(values: np.ndarray) -> np.ndarray:
     """(H, W) in [0, 1] to (H, W, 3) colours."""
     anchors = np.linspace(0, 1, len(_FLAME))

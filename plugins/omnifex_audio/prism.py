@@ -12,6 +12,7 @@ from omnifex_prism.family import PrismDiffusionFamily, PrismFamily
 from omnifex_prism.reading import Reading
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from omnifex_registry import Model
@@ -40,6 +41,12 @@ class PrismAudio(PrismFamily[AudioRequest]):
         from omnifex_audio.mel import RATE, to_wave
 
         return Wave(to_wave(samples.cpu()).numpy(), RATE)
+
+    def look(self, samples: Tensor) -> np.ndarray:
+        """The log-mel picture, low pitches below; its wave would take far longer."""
+        from omnifex_audio.picture import levels_picture
+
+        return levels_picture((samples[0, 0].clamp(-1, 1).cpu().numpy()[::-1] + 1) / 2)
 
 
 class PrismDiffusionAudio(PrismDiffusionFamily[AudioRequest], PrismAudio):

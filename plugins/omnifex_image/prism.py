@@ -47,6 +47,9 @@ class PrismImage(PrismFamily[ImageRequest]):
         return Start(model[self.autoencoder].encode(samples), request.strength)
 
     def media(self, samples: Tensor, request: ImageRequest) -> np.ndarray:
+        return self.look(samples)
+
+    def look(self, samples: Tensor) -> np.ndarray:
         pixels = (samples[0].clamp(-1, 1) + 1) * 127.5
         return pixels.round().byte().permute(1, 2, 0).cpu().numpy()
 

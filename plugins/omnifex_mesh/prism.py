@@ -11,6 +11,7 @@ from omnifex_prism.family import PrismFamily
 from omnifex_prism.reading import Reading
 
 if TYPE_CHECKING:
+    import numpy as np
     import trimesh
     from torch import Tensor
 
@@ -29,3 +30,8 @@ class PrismMesh(PrismFamily[MeshRequest]):
 
         field = samples[0].cpu().numpy()  # (4, D, H, W)
         return surface(field[0], (field[1:].clip(-1, 1).transpose(1, 2, 3, 0) + 1) / 2)
+
+    def look(self, samples: Tensor) -> np.ndarray:
+        from omnifex_mesh.front import front
+
+        return front(samples[0].cpu().numpy())

@@ -71,6 +71,19 @@ class PrismFamily(LatentFamily[RequestT]):
     ) -> Any:
         return self.media(model[self.autoencoder].decode(latents), request)
 
+    def preview(
+        self, job: JobContext, latents: Tensor, request: RequestT, model: LoadedModel
+    ) -> Any:
+        return self.look(model[self.autoencoder].decode(self.part(latents)))
+
+    def part(self, latents: Tensor) -> Tensor:
+        """As much of the latents as a preview needs."""
+        return latents
+
+    @abstractmethod
+    def look(self, samples: Tensor) -> Any:
+        """Pixels (H, W, 3) uint8 that show decoded samples (1, C, …), quickly."""
+
     @property
     def conditioner(self) -> str:
         return f"{self.modality}_conditioner"

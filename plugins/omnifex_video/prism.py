@@ -42,3 +42,12 @@ class PrismVideo(PrismFamily[VideoRequest]):
     def media(self, samples: Tensor, request: VideoRequest) -> np.ndarray:
         pixels = (samples[0].clamp(-1, 1) + 1) * 127.5  # (3, T, H, W)
         return pixels.round().byte().permute(1, 2, 3, 0).cpu().numpy()
+
+    def part(self, latents: Tensor) -> Tensor:
+        middle = latents.shape[2] // 2
+        return latents[:, :, middle : middle + 1]
+
+    def look(self, samples: Tensor) -> np.ndarray:
+        """The first frame of the middle."""
+        pixels = (samples[0, :, 0].clamp(-1, 1) + 1) * 127.5  # (3, H, W)
+        return pixels.round().byte().permute(1, 2, 0).cpu().numpy()

@@ -140,7 +140,7 @@ class JobContext:
         """
         if self.listener.wants_previews and self.previews.due(kind):
             with self._apart():
-                pixels = self.previews.taken(kind, draw)
+                pixels = self.previews.taken(kind, draw, self.sums)
             if pixels is not None:
                 self.listener.preview(pixels)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+from omnifex.engine.sums import CallSums
+
 SHARE = 0.02  # of a job's time so far, for all its previews together
 FIRST_S = 1.0  # shorter jobs show none
 UNKNOWN_S = 5.0  # before a preview whose cost nobody knows yet
@@ -31,15 +33,15 @@ class Previews:
         cost = self._costs.get(kind)
         return ran >= UNKNOWN_S if cost is None else self._spent + cost <= SHARE * ran
 
-    def taken(self, kind: str, draw: Callable[[], Any]) -> Any:
-        """What `draw` gives, measured; after a failure or a None the job is not asked again."""
-        began = time.perf_counter()
+    def taken(self, kind: str, draw: Callable[[], Any], sums: CallSums) -> Any:
+        """What `draw` gives, measured but for its wait; after a failure or a None no more of it."""
+        began, waited = time.perf_counter(), sums.waited
         try:
             pixels = draw()
         except Exception:
             log.warning("a preview of %s failed; the job goes on without", kind, exc_info=True)
             pixels = None
-        self._costs[kind] = time.perf_counter() - began
+        self._costs[kind] = time.perf_counter() - began - (sums.waited - waited)
         self._spent += self._costs[kind]
         self._wanted = pixels is not None
         return pixels

@@ -15,11 +15,11 @@ class CallSums:
         self._how: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._mates = self._peak_bytes = 0
-        self._waited = 0.0
+        self.waited = 0.0
 
     def add(self, record: CallRecord, job_id: str) -> None:
         self._how[record.how] += 1
-        self._waited += record.queued.get(job_id, 0.0)
+        self.waited += record.queued.get(job_id, 0.0)
         if record.how == "ran":
             self._seconds[record.role] += record.run
             self._mates += len(record.jobs) - 1
@@ -29,7 +29,7 @@ class CallSums:
         """Seconds in the queue of the device and in each component, and who ran along."""
         ran = self._how["ran"]
         return {
-            "wait_time": self._waited,
+            "wait_time": self.waited,
             "component_seconds": dict(self._seconds),
             "mean_batch": 1 + self._mates / ran if ran else 0.0,
             "calls_replayed": self._how["replayed"],
