@@ -117,6 +117,11 @@ class TileFamily(omnifex.LatentFamily[TileRequest]):
         picture = (latents[0].permute(1, 2, 0) * 40).to(torch.int64) % 256  # (H, W, 3)
         return picture.to(torch.uint8).numpy()
 
+    def preview(
+        self, job: JobContext, latents: Tensor, request: TileRequest, model: LoadedModel
+    ) -> Any:
+        return self.decode(job, latents, request, model)
+
 
 @omnifex.hookimpl
 def register_modalities() -> list[omnifex.Modality[Any]]:

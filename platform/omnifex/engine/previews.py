@@ -22,7 +22,7 @@ class Previews:
     def __init__(self, costs: MutableMapping[str, float]) -> None:
         self._costs = costs
         self._began = time.monotonic()
-        self._spent = 0.0
+        self.spent = 0.0
         self._wanted = True
 
     def due(self, kind: str) -> bool:
@@ -31,7 +31,7 @@ class Previews:
         if not self._wanted or ran < FIRST_S:
             return False
         cost = self._costs.get(kind)
-        return ran >= UNKNOWN_S if cost is None else self._spent + cost <= SHARE * ran
+        return ran >= UNKNOWN_S if cost is None else self.spent + cost <= SHARE * ran
 
     def taken(self, kind: str, draw: Callable[[], Any], sums: CallSums) -> Any:
         """What `draw` gives, measured but for its wait; after a failure or a None no more of it."""
@@ -41,7 +41,8 @@ class Previews:
         except Exception:
             log.warning("a preview of %s failed; the job goes on without", kind, exc_info=True)
             pixels = None
-        self._costs[kind] = time.perf_counter() - began - (sums.waited - waited)
-        self._spent += self._costs[kind]
+        cost = time.perf_counter() - began - (sums.waited - waited)
+        self._costs[kind] = max(0.0, cost)
+        self.spent += self._costs[kind]
         self._wanted = pixels is not None
         return pixels
