@@ -16,6 +16,7 @@ from torch import Tensor
 
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.costs import CostModel
+from omnifex.engine.guards import Guard
 from omnifex.engine.previews import Previews
 from omnifex.engine.progress import ProgressMeter
 from omnifex.engine.record import CallRecord
@@ -75,6 +76,7 @@ class JobContext:
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
         self._meter = ProgressMeter(self.work)
+        self.guard = Guard(self.note)
         self._canceled = False
         self._pause: Future[None] | None = None
         self._waiting: ComponentCall | None = None

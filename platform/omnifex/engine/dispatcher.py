@@ -55,12 +55,13 @@ class Dispatcher:
 
     def call(self, call: ComponentCall) -> Any:
         """The result of the call, which its job's thread makes while it holds the baton."""
-        with call.job.waiting_for(call):
+        guard = call.job.guard
+        with call.job.waiting_for(call), guard.making(alone=self._baton.alone):
             self._rest(call.job)
             compute = partial(self._remember, call)
             answer = call.job.journal.answer(call, compute, self.runner.replayed)
             call.job.work.called(call.kind, call.rows)
-            return answer
+        return guard.answered(call, answer)
 
     def bring(self, component: Component, job: JobContext) -> Any:
         """The component's module, made resident in the time of the job that asks for it."""

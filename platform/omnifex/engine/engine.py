@@ -14,11 +14,12 @@ import torch
 
 from omnifex.engine.baton import Baton
 from omnifex.engine.context import JobContext, Listener
-from omnifex.engine.costs import CallKind
-from omnifex.engine.costs import CostModel
+from omnifex.engine.costs import CallKind, CostModel
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.failures import named_failures
+from omnifex.engine.guards import demand_untouched
 from omnifex.engine.model import LoadedModel
+from omnifex.engine.peaks import peak_memory
 from omnifex.engine.previews import Previews
 from omnifex.engine.recording import Unrecorded
 from omnifex.engine.residency import Residency, Resident
@@ -96,6 +97,7 @@ class Engine:
     """Runs jobs on one device; `dtype` None computes in fp32 on a CPU and as stored elsewhere.
 
     `costs` is what is known of calls on this device; where it is not given it is learned anew.
+    `memory` is in bytes, for components and what their calls need; None is what the device has.
     """
 
     def __init__(
@@ -103,10 +105,12 @@ class Engine:
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
         costs: CostModel | None = None,
+        memory: int | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.baton = Baton()
-        self.residency = Residency(self.device, dtype)
+        costs = costs or CostModel()
+        self.residency = Residency(self.device, dtype, memory, costs=costs)
         self.dispatcher = Dispatcher(self.residency, self.baton, costs)
         self.stand_ins = StandIns(self.dispatcher, self.device, dtype)
         self.watch = Watch()
@@ -179,16 +183,20 @@ class Engine:
         """Generate, encode, account."""
         began = time.perf_counter()
         named = named_failures(assignment.family, assignment.model)
-        with self.watch.of(job), torch.inference_mode(), named:
+        peaks = peak_memory(self.device)
+        with self.watch.of(job), peaks.watched() as peak, torch.inference_mode(), named:
             media = self._generate(job, assignment)
             files = self._encode(job, assignment, media)
-        return Outcome(files, metrics(job, time.perf_counter() - began))
+        return Outcome(files, metrics(job, time.perf_counter() - began, peak.bytes))
 
     def _generate(self, job: JobContext, assignment: Assignment) -> Any:
         model = LoadedModel(assignment.model, job, self.dispatcher, self.stand_ins)
-        with self.dispatcher.admitted(job), job.entered():
+        expected = self.residency.expecting(job.id, assignment.model.components.values())
+        with self.dispatcher.admitted(job), expected, job.entered(), job.guard.watching():
             job.check()
             media = assignment.family.generate(job, assignment.request, model)
+            job.guard.finish(media)
+            demand_untouched(self.residency.altered(job.guard.called.values()))
             job.journal.finish()
             job.work.ended()
             return media
@@ -201,7 +209,7 @@ class Engine:
         return tuple(files)
 
 
-def metrics(job: JobContext, total: float) -> dict[str, Any]:
+def metrics(job: JobContext, total: float, peak_bytes: int) -> dict[str, Any]:
     return {
         "load_time": job.load_seconds,
         "predict_time": total - job.load_seconds,
@@ -210,4 +218,5 @@ def metrics(job: JobContext, total: float) -> dict[str, Any]:
         "journal_time": job.journal.seconds,
         "batched_with": job.batched_with,
         **job.sums.metrics(),
+        "peak_memory_bytes": peak_bytes,
     }

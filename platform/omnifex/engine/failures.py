@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from omnifex.errors import USER_ERRORS, GenerationFailed
+from omnifex.errors import USER_ERRORS, GenerationFailed, PluginError
 from omnifex.modality import Family
 from omnifex.request import Request
 from omnifex_registry import Model
@@ -13,12 +13,18 @@ from omnifex_registry import Model
 
 @contextmanager
 def named_failures(family: Family[Request], model: Model) -> Iterator[None]:
-    """Raise GenerationFailed from anything that is not written for the user already."""
+    """Raise GenerationFailed from anything that is not written for the user already.
+
+    What the platform says of a plugin does not know which one it is: that is said here.
+    """
     try:
         yield
-    except USER_ERRORS:
-        raise
-    except Exception as error:
+    except USER_ERRORS as error:
+        if type(error) is not PluginError:
+            raise
+        place = f"{family.modality} family {family.name!r} with model {model.name!r}"
+        raise PluginError(f"{place}: {error}") from error
+    except (Exception, SystemExit) as error:  # a plugin that exits ends its job, not the worker
         message = " ".join(str(error).split()) or "no reason given"
         place = ", ".join(getattr(error, "__notes__", []))  # the component call says where
         raise GenerationFailed(

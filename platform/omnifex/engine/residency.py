@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from omnifex.engine import tiers
+from omnifex.engine.costs import CostModel
 from omnifex.engine.room import Held, Room
 from omnifex.engine.shortage import ran_out
 from omnifex.engine.tiers import Tier
@@ -63,8 +64,9 @@ class Residency:
         dtype: torch.dtype | None = None,
         budget: int | None = None,
         host_budget: int | None = None,
+        costs: CostModel | None = None,
     ) -> None:
-        self.device, self._dtype = device, dtype
+        self.device, self._dtype, self._costs = device, dtype, costs or CostModel()
         budget = tiers.device_budget(device) if budget is None else budget
         host_budget = tiers.host_budget(device) if host_budget is None else host_budget
         self._worth = Worth()
@@ -248,8 +250,10 @@ class Residency:
         if held.module is None:  # the device is fuller than we know: others use it too
             self.empty(keep=held.component)
             held.module = load()
+        seconds = time.perf_counter() - began
+        self._costs.observe_load(held.component.id, seconds)
         with self._changed:
-            self._worth.loaded(held.component, time.perf_counter() - began)
+            self._worth.loaded(held.component, seconds)
 
     def _offloaded(self, held: Held) -> None:
         on_device = tiers.offload(held.module, self.device)

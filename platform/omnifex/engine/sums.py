@@ -14,7 +14,7 @@ class CallSums:
     def __init__(self) -> None:
         self._how: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._mates = self._peak_bytes = 0
+        self._mates = 0
         self.waited = 0.0
 
     def add(self, record: CallRecord, job_id: str) -> None:
@@ -23,7 +23,6 @@ class CallSums:
         if record.how == "ran":
             self._seconds[record.role] += record.run
             self._mates += len(record.jobs) - 1
-            self._peak_bytes = max(self._peak_bytes, record.peak_bytes)
 
     def metrics(self) -> dict[str, Any]:
         """Seconds in the queue of the device and in each component, and who ran along."""
@@ -34,5 +33,4 @@ class CallSums:
             "mean_batch": 1 + self._mates / ran if ran else 0.0,
             "calls_replayed": self._how["replayed"],
             "calls_remembered": self._how["remembered"],
-            "peak_memory_bytes": self._peak_bytes,
         }
