@@ -4,9 +4,9 @@ import builtins
 import dataclasses
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +21,7 @@ from omnifex_registry.rows import (
     insert_model,
     read_models,
     read_stamp,
+    write_settings,
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -75,6 +76,10 @@ class Registry:
         with self._reading() as db:
             return self._one(db, name)
 
+    def set(self, name: str, settings: Mapping[str, Any]) -> Model:
+        """Says how the model is to be run, in place of what was said before."""
+        return self._transact(lambda db: self._settle(db, name, settings))
+
     def remove(self, name: str) -> builtins.list[str]:
         """Forgets a model, not its files; returns the ids of components that no model has now."""
         return self._transact(lambda db: self._take_out(db, self._one(db, name)))
@@ -92,13 +97,21 @@ class Registry:
             if not (replace or known.path == model.path or _same_content(known, model)):
                 raise NameTaken(model.name, known.path)
             model = dataclasses.replace(
-                model, family=model.family or known.family, added_at=known.added_at
+                model,
+                family=model.family or known.family,
+                added_at=known.added_at,
+                settings=known.settings,
             )
             delete_model(db, known)
         insert_model(db, self._home, model, stamp)
         for known in found:
             drop_unused(db, _ids(known))
         return model
+
+    def _settle(self, db: Connection, name: str, settings: Mapping[str, Any]) -> Model:
+        self._one(db, name)
+        write_settings(db, name, settings)
+        return self._one(db, name)
 
     def _take_out(self, db: Connection, model: Model) -> builtins.list[str]:
         delete_model(db, model)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from omnifex_registry.layout import component_folder
 from omnifex_registry.records import Component, Model
@@ -39,6 +39,7 @@ def insert_model(db: Connection, home: Path, model: Model, stamp: str) -> None:
         "class_name": model.class_name,
         "path": stored_path(model.path, home),
         "config": dict(model.config),
+        "settings": dict(model.settings),
         "stamp": stamp,
         "added_at": model.added_at,
     }
@@ -48,6 +49,10 @@ def insert_model(db: Connection, home: Path, model: Model, stamp: str) -> None:
     ]
     db.execute(insert(models), row)
     db.execute(insert(model_components), links)
+
+
+def write_settings(db: Connection, name: str, settings: Mapping[str, Any]) -> None:
+    db.execute(update(models).where(models.c.name == name).values(settings=dict(settings)))
 
 
 def delete_model(db: Connection, model: Model) -> None:
@@ -99,6 +104,7 @@ def _model(db: Connection, home: Path, row: Row[Any]) -> Model:
         components={part.role: _component(path, row.config, part) for part in db.execute(query)},
         config=row.config,
         added_at=row.added_at,
+        settings=row.settings,
     )
 
 

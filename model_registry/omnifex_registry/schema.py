@@ -12,6 +12,7 @@ models = Table(
     Column("class_name", String(200), nullable=False),
     Column("path", Text, nullable=False),  # relative where the folder lies in the home
     Column("config", JSON, nullable=False),
+    Column("settings", JSON, nullable=False, server_default="{}"),
     Column("stamp", String(64), nullable=False),  # layout.file_stamp when it was identified
     Column("added_at", BigInteger, nullable=False),
 )
