@@ -1,6 +1,7 @@
 """What cannot be made is refused at once, in one sentence, and loses nothing."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from studio_cases import open_tiles
@@ -44,6 +45,12 @@ def desk() -> Iterator[Studio]:
         ("tile", {"prompt": "red", "delay": -1}, "delay is -1"),
         ("tile", {"prompt": "red", "run_at": float("nan")}, "run_at is nan"),
         ("tile", {"prompt": "red", "run_at": 0, "delay": 1}, "both given"),
+        ("tile", {"prompt": "red", "deadline": 0}, "deadline is 0, but must be seconds from now"),
+        ("tile", {"prompt": "red", "deadline": "soon"}, "deadline is 'soon'"),
+        ("tile", {"prompt": "red", "deadline": float("nan")}, "deadline is nan"),
+        ("tile", {"prompt": "red", "deadline": datetime(1999, 1, 1)}, "in the future"),
+        ("tile", {"prompt": "red", "deadline": datetime.max}, "within ten years"),
+        ("tile", {"prompt": "red", "deadline": 5, "delay": 9}, "is to start only later"),
         ("tile", {"prompt": "red", "metadata": {"a": object()}}, "metadata cannot be kept"),
         ("tile", {"prompt": "red", "idempotency_key": ""}, "idempotency_key"),
         ("tile", {"prompt": "break the check"}, "family 'tiles' could not check the request"),

@@ -156,6 +156,7 @@ def _job(row: Any, artifacts: Sequence[Artifact], parents: Sequence[str]) -> Job
         worker=row.worker,
         cancel_requested=row.cancel_requested_at is not None,
         artifacts=tuple(artifacts),
+        deadline_at=row.deadline_at,
     )
 
 

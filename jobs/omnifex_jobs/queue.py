@@ -52,8 +52,9 @@ class JobQueue:
         idempotency_key: str | None = None,
         inputs: Sequence[Artifact] = (),
         max_attempts: int = 3,
+        deadline_at: int | None = None,
     ) -> Job:
-        """Writes a job; higher `priority` runs first, `run_at` is epoch ms.
+        """Writes a job; higher `priority` runs first, `run_at` and `deadline_at` are epoch ms.
 
         It waits (`blocked`) for `parents`, and fails with code `dependency` if one of them does.
         A known `idempotency_key` gives back that key's job.
@@ -69,6 +70,7 @@ class JobQueue:
             idempotency_key,
             inputs,
             max_attempts,
+            deadline_at,
         )
         return self.submit_many([submission])[0]
 

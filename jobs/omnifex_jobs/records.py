@@ -68,6 +68,7 @@ class Job:
     worker: str | None  # who holds it, or held it last
     cancel_requested: bool
     artifacts: tuple[Artifact, ...]
+    deadline_at: int | None = None  # when it should be done
 
     @property
     def final(self) -> bool:
@@ -154,6 +155,7 @@ class Submission:
     idempotency_key: str | None = None
     inputs: Sequence[Artifact] = ()
     max_attempts: int = 3
+    deadline_at: int | None = None
 
 
 def plain(record: Progress | JobError) -> dict[str, Any]:

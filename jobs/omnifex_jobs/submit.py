@@ -85,6 +85,7 @@ def _insert_job(db: Connection, job_id: str, state: State, submission: Submissio
         "idempotency_key": submission.idempotency_key,
         "run_at": submission.run_at,
         "max_attempts": submission.max_attempts,
+        "deadline_at": submission.deadline_at,
         "created_at": now_ms(),
     }
     return db.scalar(_insert_new(db, job).values(row).returning(job.c.id)) is not None

@@ -42,6 +42,7 @@ def job_line(record: Record) -> dict[str, Any]:
         "prompt": request["prompt"],
         "seed": request["seed"],
         "priority": record.priority,
+        "deadline": iso(moment(record.deadline_at)) if record.deadline_at else None,
         "progress": asdict(record.progress),
         "created_at": iso(moment(record.created_at)),
         "started_at": iso(moment(record.started_at)) if record.started_at else None,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from omnifex.errors import OmnifexError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class UnknownDevice(OmnifexError):
@@ -25,6 +29,13 @@ def find_devices() -> list[str]:
     if torch.backends.mps.is_available():
         return ["mps"]
     return ["cpu"]
+
+
+def device_kind(device: torch.device) -> str:
+    """What its calls cost depends on: "cpu", or the accelerator's name."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
 
 
 def checked_devices(names: Sequence[str] | None) -> list[str] | None:

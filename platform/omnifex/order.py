@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ MAX_DELAY_S = 10 * 365 * 86400.0
 
 @dataclass(frozen=True)
 class Order:
-    """Checked; `run_at` is epoch milliseconds."""
+    """Checked; `run_at` and `deadline_at` are epoch milliseconds."""
 
     priority: int = 0
     run_at: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
+    deadline_at: int | None = None
 
 
 def checked_order(
@@ -32,8 +34,12 @@ def checked_order(
     delay: timedelta | float | None = None,
     metadata: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
+    deadline: datetime | timedelta | float | None = None,
 ) -> Order:
-    """The order, or InvalidRequest. `run_at` is a datetime or epoch seconds, `delay` seconds."""
+    """The order, or InvalidRequest.
+
+    `run_at` is a datetime or epoch seconds, `delay` seconds, `deadline` seconds or a datetime.
+    """
     if not isinstance(priority, int) or abs(priority) > MAX_PRIORITY:
         raise InvalidRequest(
             f"priority is {priority!r}, but must be a whole number from {-MAX_PRIORITY} to "
@@ -41,7 +47,10 @@ def checked_order(
         )
     if idempotency_key is not None and not 1 <= len(str(idempotency_key)) <= 200:
         raise InvalidRequest("idempotency_key must be text of 1 to 200 characters.")
-    return Order(priority, start(run_at, delay), plain(metadata or {}), idempotency_key)
+    start_at = start(run_at, delay)
+    return Order(
+        priority, start_at, plain(metadata or {}), idempotency_key, end(deadline, start_at)
+    )
 
 
 def start(run_at: datetime | float | None, delay: timedelta | float | None) -> int | None:
@@ -63,6 +72,37 @@ def start(run_at: datetime | float | None, delay: timedelta | float | None) -> i
             f"run_at is {run_at!r}, but must be a datetime or epoch seconds within ten years."
         )
     return round(moment * 1000)
+
+
+def end(deadline: datetime | timedelta | float | None, start_at: int | None) -> int | None:
+    """Epoch milliseconds by which it should be done; None for no matter when."""
+    if deadline is None:
+        return None
+    now = time.time()
+    seconds = deadline.total_seconds() if isinstance(deadline, timedelta) else deadline
+    if isinstance(seconds, datetime):
+        seconds = seconds_until(seconds, now)
+    known = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not known or not 0 < seconds <= MAX_DELAY_S:
+        raise InvalidRequest(
+            f"deadline is {deadline!r}, but must be seconds from now or a datetime, in the future "
+            "and within ten years."
+        )
+    deadline_at = round((now + seconds) * 1000)
+    if start_at is not None and start_at >= deadline_at:
+        raise InvalidRequest(
+            f"deadline is {deadline!r}, but the job is to start only later; give a later deadline, "
+            "or an earlier run_at or delay."
+        )
+    return deadline_at
+
+
+def seconds_until(moment: datetime, now: float) -> float:
+    """Seconds from now; a moment that the system's clock cannot hold is never."""
+    try:
+        return moment.timestamp() - now
+    except (OverflowError, ValueError, OSError):
+        return math.inf
 
 
 def plain(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,14 +88,17 @@ class Studio:
         delay: timedelta | float | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        deadline: datetime | timedelta | float | None = None,
         **fields: Any,
     ) -> Job:
         """Check a request and queue it; `fields` are those of the modality's request type.
 
         A field that takes a file takes a path, bytes, a PIL image, an artifact, or a job, which it
-        then waits for. Higher `priority` runs first. `run_at` is a datetime or epoch seconds,
-        `delay` seconds. The same `idempotency_key` again gives the job that it gave before. Raises
-        an OmnifexError, JobsError or RegistryError whose message is for the user.
+        then waits for. Higher `priority` runs first; of equals, as many as possible are done by
+        their `deadline`, a datetime or seconds from now, and a late one runs all the same. `run_at`
+        is a datetime or epoch seconds, `delay` seconds. The same `idempotency_key` again gives the
+        job that it gave before. Raises an OmnifexError, JobsError or RegistryError whose message is
+        for the user.
         """
         order = checked_order(
             priority=priority,
@@ -103,6 +106,7 @@ class Studio:
             delay=delay,
             metadata=metadata,
             idempotency_key=idempotency_key,
+            deadline=deadline,
         )
         return self._handle(submit(self._home, modality, fields, model, order).id)
 

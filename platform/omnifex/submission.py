@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omnifex.errors import OmnifexError, PluginError
@@ -77,6 +78,7 @@ def enqueue(
         metadata=order.metadata,
         idempotency_key=order.idempotency_key,
         inputs=distinct(inputs.artifacts),
+        deadline_at=order.deadline_at,
     )
     told = notes(home.queue, job.id) if order.idempotency_key else ()
     for warning in dict.fromkeys(warnings):
@@ -108,6 +110,7 @@ def recipe_of(
             "model": model.name,
             "family": family.name,
             "components": component_ids(model),
+            **settings_part(model),
             "request": request.model_dump(mode="json"),
             "plugins": {
                 plugin.name: plugin.version
@@ -120,13 +123,13 @@ def recipe_of(
 
 
 def unchanged(home: Home, recipe: Mapping[str, Any]) -> Model:
-    """The recipe's model, with the very components that the recipe names, or ModelChanged."""
+    """The recipe's model, with the very components and settings that it names, or ModelChanged."""
     model = home.models.show(recipe["model"])
     now, then = component_ids(model), recipe["components"]
     differing = sorted(role for role in now.keys() | then.keys() if now.get(role) != then.get(role))
     if differing:
         raise ModelChanged(model.name, differing)
-    return model
+    return replace(model, settings=recipe.get("settings", {}))
 
 
 def drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -138,6 +141,11 @@ def drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in before
         if before[name] != after.get(name)
     ]
+
+
+def settings_part(model: Model) -> dict[str, Any]:
+    """The model's settings as a recipe and a file's provenance name them, where there are any."""
+    return {"settings": dict(model.settings)} if model.settings else {}
 
 
 def component_ids(model: Model) -> dict[str, str]:

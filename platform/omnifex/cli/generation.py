@@ -29,6 +29,14 @@ PLATFORM: dict[str, Any] = {
         ),
     ],
     "priority": Annotated[int, typer.Option(help="Higher runs first.", rich_help_panel="Omnifex")],
+    "deadline": Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds in which it should be done.",
+            show_default=False,
+            rich_help_panel="Omnifex",
+        ),
+    ],
     "detach": options.Detach,
     "json": options.Json,
     "home": options.Home,

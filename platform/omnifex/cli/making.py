@@ -26,6 +26,7 @@ def make(
     model: str | None,
     out: Path | None,
     priority: int,
+    deadline: float | None,
     detach: bool,
     json: bool,
     home: Path | None,
@@ -33,7 +34,7 @@ def make(
     """Make one thing and say where it is."""
     check_place(out)
     submit: Callable[[Studio], Job] = lambda studio: studio.submit(  # noqa: E731
-        modality, model=model, priority=priority, **fields
+        modality, model=model, priority=priority, deadline=deadline, **fields
     )
     carry_out(context, submit, out=out, detach=detach, json=json, home=home)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 class Engines:
     """Lends each job the engine with the fewest jobs; torch is imported with the first loan."""
 
-    def __init__(self, devices: Sequence[str] | None = None) -> None:
-        self._devices = devices
+    def __init__(
+        self,
+        devices: Sequence[str] | None = None,
+        prepare: Callable[[Engine], object] = lambda engine: None,
+    ) -> None:
+        self._devices, self._prepare = devices, prepare
         self._engines: list[Engine] = []
         self._lent: Counter[Engine] = Counter()
         self._changing = threading.Lock()
@@ -66,4 +70,6 @@ class Engines:
             from omnifex.engine.engine import Engine
 
             self._engines = [Engine(device) for device in self._devices or find_devices()]
+            for engine in self._engines:
+                self._prepare(engine)
         return self._engines

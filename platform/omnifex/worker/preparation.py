@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from omnifex.home import Home
 from omnifex.inputs import FILE, JOB, given_media, media_fields
 from omnifex.media_types import fits
 from omnifex.request import Request, validated
-from omnifex.submission import component_ids, unchanged
+from omnifex.submission import component_ids, settings_part, unchanged
 from omnifex.versions import version
 from omnifex_jobs import Job
 from omnifex_registry import Model
@@ -37,7 +38,15 @@ def prepare(home: Home, job: Job) -> Assignment:
         seed=request.seed or 0,
         provenance=provenance(job.modality, model, request, files),
         inputs=files,
+        priority=job.priority,
+        deadline=None if job.deadline_at is None else on_the_clock(job.deadline_at),
+        arrived=on_the_clock(max(job.created_at, job.run_at or 0)),
     )
+
+
+def on_the_clock(epoch_ms: int) -> float:
+    """A moment in time as this process's monotonic clock would have it."""
+    return time.monotonic() + epoch_ms / 1000 - time.time()
 
 
 def input_files(home: Home, request: Request) -> dict[str, Path]:
@@ -76,6 +85,7 @@ def provenance(
         "seed": request.seed,
         "model": model.name,
         "components": component_ids(model),
+        **settings_part(model),
         "modality": modality,
         "parameters": {name: by_content(value, files) for name, value in asked.items()},
         "omnifex": version(),

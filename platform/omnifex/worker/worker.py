@@ -13,6 +13,7 @@ from omnifex.device import checked_devices
 from omnifex.home import Home
 from omnifex.presence import bury_the_dead
 from omnifex.versions import version
+from omnifex.worker.costs import CostBook
 from omnifex.worker.engines import Engines
 from omnifex.worker.run import Run
 from omnifex_jobs import Claim
@@ -20,7 +21,7 @@ from omnifex_jobs import Claim
 if TYPE_CHECKING:
     from omnifex.engine.residency import Resident
 
-AT_ONCE = 4  # jobs for each engine: while one computes, others encode or wait their turn
+AT_ONCE = 16  # jobs for each engine: it can choose only among those that it has
 LEASE_S = 30.0
 POLL_S = 0.05  # how soon a job of another process is seen; one of this process is seen at once
 IDLE_POLL_S = 0.25  # the same where nothing has happened for IDLE_AFTER_S
@@ -49,7 +50,8 @@ class Worker:
         self._home = home
         self._devices = checked_devices(devices)
         self._at_once, self._lease_s = at_once, lease_s
-        self._engines = Engines(self._devices)
+        self._costs = CostBook(home.database)
+        self._engines = Engines(self._devices, self._costs.restore)
         self._runs: dict[Run, threading.Thread] = {}
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
@@ -82,6 +84,7 @@ class Worker:
         self._home.news.ring()
         if self._threads:
             self._wind_down(*self._threads)
+        self._safely(lambda: self._costs.keep(every=0))
         self._engines.close()
         self._home.news.ring()
 
@@ -156,6 +159,7 @@ class Worker:
 
     def _keep_house(self) -> None:
         queue = self._home.queue
+        self._costs.keep()
         bury_the_dead(queue)
         self._home.journals.sweep(queue.over)
         if queue.rescue() or queue.stage():
