@@ -22,8 +22,11 @@ from omnifex_registry import (
     Component,
     UnsafeWeights,
     allow_library,
+    in_dtype,
     load_component,
+    load_skeleton,
 )
+from omnifex_registry.dtypes import default_dtype
 from omnifex_registry.errors import (
     LeftOnMeta,
     LibraryRefused,
@@ -34,7 +37,6 @@ from omnifex_registry.errors import (
 )
 from omnifex_registry.identify import identify
 from omnifex_registry.layout import read_layout
-from omnifex_registry.dtypes import default_dtype
 from omnifex_registry.loading import ALIGNMENT
 
 allow_library("tiny_models")
@@ -247,3 +249,37 @@ def test_equal_tensors_behind_headers_of_any_length_give_equal_bits(tmp_path: Pa
         assert parts(folder)["backbone"].id == component.id
         results.append(load_component(component)(torch.linspace(-1, 1, 64)))
     assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_loading_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
+    import diffusers
+
+    durations = diffusers.StableAudioProjectionModel(8, 4, 0, 32)  # its class draws when it is made
+    durations.save_pretrained(tmp_path / "projection_model")
+    write_json(
+        tmp_path / "model_index.json",
+        {"_class_name": "X", "projection_model": ["stable_audio", "StableAudioProjectionModel"]},
+    )
+    before = torch.get_rng_state()
+    load_component(parts(tmp_path)["projection_model"])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("role", ["unet", "vae", "text_encoder"])
+def test_a_skeleton_has_the_shape_of_the_module_and_no_values(
+    diffusion: dict[str, Component], role: str
+) -> None:
+    skeleton = load_skeleton(diffusion[role], dtype=torch.bfloat16)
+    real = load_component(diffusion[role], dtype=torch.bfloat16)
+    described = {name: (t.shape, t.dtype) for name, t in skeleton.state_dict().items()}
+    assert described == {name: (t.shape, t.dtype) for name, t in real.state_dict().items()}
+    assert {tensor.device.type for tensor in tensors(skeleton)} == {"meta"}
+    assert not skeleton.training
+
+
+def test_a_component_may_demand_a_type_of_its_own(affine: Component) -> None:
+    double = in_dtype(affine, torch.float64)
+    assert double.id != affine.id
+    assert load_component(double, dtype=torch.float16).linear.weight.dtype is torch.float64
+    assert in_dtype(in_dtype(double, torch.float16), None) == affine
+    assert load_skeleton(affine).linear.weight.is_meta

@@ -77,7 +77,8 @@ def _pretrained(
 ) -> Any:
     if weights is None:
         return found.from_pretrained(component.path, local_files_only=True)
-    with _loading, _without_bars(found):
+    # Some classes draw random numbers in __init__, whatever becomes of them.
+    with _loading, _without_bars(found), torch.random.fork_rng(devices=[]):
         module, report = found.from_pretrained(
             component.path,
             local_files_only=True,
