@@ -11,7 +11,7 @@ from omnifex_jobs.find import get
 from omnifex_jobs.records import Claim, TracePart
 from omnifex_jobs.schema import job_trace
 
-KEPT = 10_000  # parts of all jobs together; a usual job has one, of a few kilobytes
+KEPT = 5_000  # parts of all jobs together; a usual job has one, of a few kilobytes
 
 
 def append(db: Connection, held: Claim, calls: Sequence[Mapping[str, Any]]) -> None:
