@@ -82,6 +82,12 @@ def test_models_are_added_shown_and_forgotten(cli: Cli, tmp_path: Path) -> None:
     shown = cli("models", "show", "mine")[1]
     assert mine["components"]["backbone"]["id"] in shown
     assert json.loads(cli("models", "show", "mine", "--json")[1]) == mine
+    assert cli("models", "set", "mine", "compile=whole", "graphs=on")[1] == (
+        "mine: compile=whole graphs=True\n"
+    )
+    assert "compile=whole  graphs=True" in cli("models", "show", "mine")[1]
+    assert cli("models", "set", "mine", "compile=", "graphs=off")[1] == "mine: no settings\n"
+    assert "compile is 'fast', but must be" in cli("models", "set", "mine", "compile=fast")[2]
     assert cli("models", "remove", "mine")[1].startswith("mine is forgotten; 1 of its components")
     assert cli("models", "remove", "tiles")[0] == 2
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from omnifex.errors import OmnifexError
 from omnifex.plugins import PluginHost
+from omnifex.settings import settings_of
 from omnifex_registry import Model, Registry, RegistryError
 
 
@@ -41,6 +43,22 @@ class Models:
         for builtin in self._builtin.keys() & {name, Path(folder).name}:
             self._register(builtin)  # so that its name is taken
         return self._registry.add(folder, name=name, family=family)
+
+    def set(self, name: str, **settings: Any) -> Model:
+        """Change how the model's backbone is run; a setting that is None goes back to its default.
+
+        `attention`, `compile`, `autotune`, `graphs`, `cache`, `threshold`, `interval`: see Settings
+        and docs/engine.md. Jobs submitted before keep the settings of their time.
+        """
+        from omnifex.engine.acceleration import check  # it imports torch
+
+        model = self.show(name)
+        kept = {key: value for key, value in model.settings.items() if key not in settings}
+        given = {key: value for key, value in settings.items() if value is not None}
+        chosen = settings_of({**kept, **given}, name)
+        if chosen.chosen:
+            check(chosen, model)
+        return self._registry.set(name, chosen.chosen)
 
     def list(self) -> builtins.list[Model]:
         """All models that can be used, by name."""

@@ -14,7 +14,7 @@ from omnifex.cli.options import open_studio
 if TYPE_CHECKING:
     from omnifex_registry import Model
 
-commands = typer.Typer(help="Models: list, add, show, remove.")
+commands = typer.Typer(help="Models: list, add, show, set, remove.")
 Name = Annotated[str, typer.Argument(help="The model's name.", show_default=False)]
 
 
@@ -72,12 +72,37 @@ def show(
         model_page(model)
 
 
+@commands.command("set")
+def set_settings(
+    context: typer.Context,
+    name: Name,
+    settings: Annotated[
+        list[str], typer.Argument(help="Such as attention=flash or graphs=on; cache= unsets it.")
+    ],
+    home: options.Home = None,
+) -> None:
+    """Say how a model's backbone is made fast; docs/engine.md says what each setting brings."""
+    with open_studio(context, home) as studio:
+        model = studio.models.set(name, **dict(map(setting, settings)))
+    typer.echo(f"{model.name}: {settings_line(model)}")
+
+
 @commands.command()
 def remove(context: typer.Context, name: Name, home: options.Home = None) -> None:
     """Forget a model; its files stay where they are."""
     with open_studio(context, home) as studio:
         unused = studio.models.remove(name)
     typer.echo(f"{name} is forgotten; {len(unused)} of its components belong to no other model")
+
+
+def setting(text: str) -> tuple[str, str | None]:
+    name, _, value = text.partition("=")
+    return name, value or None
+
+
+def settings_line(model: Model) -> str:
+    said = (f"{name}={value}" for name, value in model.settings.items())
+    return " ".join(said) or "no settings"
 
 
 def model_object(model: Model) -> dict[str, Any]:
@@ -87,6 +112,7 @@ def model_object(model: Model) -> dict[str, Any]:
         "family": model.family,
         "path": str(model.path),
         "bytes": model.bytes,
+        "settings": dict(model.settings),
         "components": {
             role: {
                 "id": part.id,

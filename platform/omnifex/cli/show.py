@@ -78,6 +78,8 @@ def model_table(models: Iterable[Model], builtin: Mapping[str, object]) -> None:
 def model_page(model: Model) -> None:
     page = Console(soft_wrap=True, highlight=False)
     page.print(f"{model.name}  {model.class_name}  {size(model.bytes)}  {escape(str(model.path))}")
+    if model.settings:
+        page.print("  ".join(f"{name}={value}" for name, value in model.settings.items()))
     for role, part in model.components.items():
         kind = f"{part.library}.{part.class_name}"
         page.print(f"{role}  {kind}  {size(part.bytes)}  {part.parameters:,} parameters")

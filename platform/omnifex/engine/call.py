@@ -10,8 +10,10 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from omnifex.engine.acceleration import own_state
 from omnifex.engine.costs import CallKind
 from omnifex.engine.signature import Reading, kind_of, rows_of
+from omnifex.settings import keeps_state
 
 if TYPE_CHECKING:
     from omnifex.engine.context import JobContext
@@ -58,6 +60,9 @@ class ComponentCall:
     def run(self, module: Any) -> Any:
         """The result, on the loaded component; what it raises says where it came from."""
         try:
+            if keeps_state(self.component):
+                with own_state(module, self.job.id, self.job.denoising_pass):
+                    return self.on(module)(*self.args, **self.kwargs)
             return self.on(module)(*self.args, **self.kwargs)
         except Exception as error:
             error.add_note(f"in {self}")
@@ -76,7 +81,8 @@ class ComponentCall:
     @property
     def joinable(self) -> bool:
         """Whether it may share a batch at all, as far as the call itself can tell."""
-        return self.reading.plain and bool(self.reading.tensors) and not self.job.deterministic
+        shareable = self.reading.plain and bool(self.reading.tensors)
+        return shareable and not self.job.deterministic and not keeps_state(self.component)
 
     @property
     def kind(self) -> CallKind:

@@ -75,6 +75,7 @@ class JobContext:
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
+        self.denoising_pass = ""  # "cond" or "uncond", where a pipeline makes two a step
         self._meter = ProgressMeter(self.work)
         self.guard = Guard(self.note)
         self._canceled = False

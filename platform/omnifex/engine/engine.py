@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from omnifex.engine.acceleration import left_out
 from omnifex.engine.baton import Baton
 from omnifex.engine.context import JobContext, Listener
 from omnifex.engine.costs import CallKind, CostModel
@@ -28,6 +29,7 @@ from omnifex.engine.watch import Watch
 from omnifex.engine.work import JobWork
 from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
+from omnifex.settings import tuned
 from omnifex_registry import Model
 
 
@@ -190,8 +192,11 @@ class Engine:
         return Outcome(files, metrics(job, time.perf_counter() - began, peak.bytes))
 
     def _generate(self, job: JobContext, assignment: Assignment) -> Any:
-        model = LoadedModel(assignment.model, job, self.dispatcher, self.stand_ins)
-        expected = self.residency.expecting(job.id, assignment.model.components.values())
+        record = tuned(assignment.model)
+        for reason in left_out(record, self.device):
+            job.note(reason)
+        model = LoadedModel(record, job, self.dispatcher, self.stand_ins)
+        expected = self.residency.expecting(job.id, record.components.values())
         with self.dispatcher.admitted(job), expected, job.entered(), job.guard.watching():
             job.check()
             media = assignment.family.generate(job, assignment.request, model)

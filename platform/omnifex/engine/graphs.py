@@ -31,7 +31,7 @@ Recorder = Callable[[Work], tuple[Any, Callable[[], None]]]
 
 def recorded_on_cuda(work: Work) -> tuple[Any, Callable[[], None]]:
     """Record on a stream of its own; other threads may use the device meanwhile."""
-    aside = torch.cuda.Stream()
+    aside: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         for _ in range(WARM_UP):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from omnifex.engine.fingerprint import fingerprint
 from omnifex.engine.outputs import Unreadable, Unwritable, packed, unpacked
+from omnifex.settings import keeps_state
 from omnifex_jobs import JobsError
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.journal import Journal
@@ -179,9 +180,9 @@ def entry_of(call: ComponentCall, inputs: str, output: Any) -> tuple[bytes, ...]
     """The record of a call.
 
     One whose arguments or output cannot be written down is computed again, and may change what was
-    given to it, such as a generator, as it did before.
+    given to it, such as a generator, as it did before. So is one of a component that keeps state.
     """
-    if call.reading.plain:
+    if call.reading.plain and not keeps_state(call.component):
         with suppress(Unwritable):
             form, data = packed(output)
             return Entry(str(call), inputs, kept=True, output=form).record(data)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from omnifex.engine import tiers
+from omnifex.engine.acceleration import accelerate, forget
 from omnifex.engine.costs import CostModel
 from omnifex.engine.room import Held, Room
 from omnifex.engine.shortage import ran_out
@@ -20,6 +21,7 @@ from omnifex.engine.tiers import Tier
 from omnifex.engine.worth import Worth
 from omnifex.errors import OmnifexError
 from omnifex.memory import shown
+from omnifex.settings import keeps_state
 from omnifex_registry import Component, dtype_of, load_component
 
 
@@ -102,6 +104,9 @@ class Residency:
         finally:
             with self._changed:
                 self._worth.end(job)
+                for component in filter(keeps_state, components):
+                    if held := self._room.held.get(component.id):
+                        forget(held.module, job)
                 self._end_makeshifts()
 
     def seconds_to_bring(self, component: Component) -> float:
@@ -125,6 +130,10 @@ class Residency:
     def loads(self) -> int:
         """How often a component came from disk."""
         return sum(history.loads for history in list(self._worth.histories.values()))
+
+    def loads_of(self, component: Component) -> int:
+        """How often this one did."""
+        return self._worth.histories[component.id].loads
 
     @property
     def reloads(self) -> int:
@@ -226,6 +235,7 @@ class Residency:
                 tiers.to_device(held.module, self.device)
             else:
                 self._load(held, self.device if fits else tiers.CPU)
+            accelerate(held.module, held.component, self.device)
             if fits:
                 held.place(Tier.DEVICE, on_device=tiers.held_bytes(held.module))
             else:

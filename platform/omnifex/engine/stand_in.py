@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from typing import Any
 
@@ -147,12 +147,21 @@ class StandIn(nn.Module):
         """Components are loaded to be used; the pipelines that make sure of it may."""
         return super().train(mode) if mode != self.training else self
 
-    def cache_context(self, *args: Any, **kwargs: Any) -> contextlib.AbstractContextManager[None]:
-        """None: what a cache remembers of one job has no place in calls that jobs share."""
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def cache_context(self, name: str, **_: Any) -> Iterator[None]:
+        """Which pass of a step the calls inside are: a cache keeps them apart, as it does jobs."""
+        job = current_job()
+        if job is None:
+            yield
+            return
+        before, job.denoising_pass = job.denoising_pass, name
+        try:
+            yield
+        finally:
+            job.denoising_pass = before
 
     def _reset_stateful_cache(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is remembered."""
+        """The engine does so at the end of each job."""
 
 
 @cache

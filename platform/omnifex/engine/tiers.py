@@ -13,6 +13,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from omnifex.engine.acceleration import release
 from omnifex_registry import Component, dtype_of
 from omnifex_registry.headers import BITS
 
@@ -94,6 +95,7 @@ def to_host(module: Any, device: torch.device) -> None:
     """From the device to host memory, pinned where that makes the way back fast."""
     if not isinstance(module, nn.Module):
         return
+    release(module)
     module.to(CPU)
     if device.type == "cuda":
         for tensor in tensors(module):
@@ -108,6 +110,7 @@ def offload(module: nn.Module, device: torch.device) -> int:
     """
     from diffusers.hooks import apply_group_offloading
 
+    release(module)
     streams = device.type == "cuda"
     apply_group_offloading(
         module,
