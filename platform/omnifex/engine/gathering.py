@@ -11,16 +11,15 @@ from omnifex.engine.context import JobContext
 from omnifex.engine.costs import CostModel
 from omnifex.errors import Canceled
 
-MOST_S = 0.02  # the longest wait for one more call
-UNKNOWN_S = 0.005  # the same before it is known how long the calls take
+PATIENCE_S = 0.02  # for the next call, counted from the latest that came
+SAVES = 0.1  # the least part of its own seconds that a call must save by joining, to be awaited
 
 
 class Gathering:
     """Waits briefly for the jobs that were answered last: they are about to ask again.
 
     Without that a batch falls apart: the first to come back would run alone, and all others after
-    it, by turns. Each is waited for as long as a call that waits takes, which is what its joining
-    may save.
+    it, by turns.
     """
 
     def __init__(self, costs: CostModel) -> None:
@@ -86,8 +85,17 @@ class Gathering:
         return bool(self.waiting and self._expected) and self._patience() > 0
 
     def _patience(self) -> float:
-        """Seconds until the next one is too late, counted from the latest that came."""
+        """Seconds for which the next call may still come."""
         latest = self.waiting[-1]
-        alone = self._costs.seconds(latest.kind, latest.rows)
-        most = UNKNOWN_S if alone is None else min(alone, MOST_S)
-        return latest.asked_at + most - time.monotonic()
+        patience = PATIENCE_S if self._saves(latest) else 0.0
+        return latest.asked_at + patience - time.monotonic()
+
+    def _saves(self, call: ComponentCall) -> bool:
+        """Whether one more such call would cost less in a batch, as far as that was tried."""
+        kind, rows = call.kind, sum(one.rows for one in self.waiting if one.kind == call.kind)
+        if rows + call.rows > self._costs.most_rows(kind):
+            return True
+        alone, now, then = (
+            self._costs.seconds(kind, n) or 0.0 for n in (call.rows, rows, rows + call.rows)
+        )
+        return then - now <= (1 - SAVES) * alone

@@ -88,7 +88,7 @@ class Policy:
         if one.signature is None or seconds is None:
             return batch
         tried = self._tried(one)
-        spared, room = 0.0, math.inf
+        spared, room, left = 0.0, math.inf, rows_like(one, order) - rows
         for place in order:
             if place is first:
                 spared += place.call
@@ -96,17 +96,29 @@ class Policy:
                 many = rows + place.waiting.rows
                 together = self._costs.seconds(one.kind, many) or 0.0
                 paying = pays(rows, seconds, many, together) if many <= tried else many <= 2 * tried
+                paying = paying or self._leaves_too_little(one.kind, rows, left)
                 if not paying or one.load_seconds + together > room:
                     break
                 batch.append(place.waiting)
                 rows, seconds, spared = many, together, spared + place.call
+                left -= place.waiting.rows
             room = min(room, place.slack + spared)
         return batch
+
+    def _leaves_too_little(self, kind: CallKind, rows: int, left: int) -> bool:
+        """Whether the rows that would be left take longer in a call of their own than in this."""
+        whole, part, rest = (self._costs.seconds(kind, n) or 0.0 for n in (rows + left, rows, left))
+        return whole <= (1 - PAYS) * (part + rest)
 
     def _tried(self, one: Waiting) -> int:
         """The most rows that are known well enough to judge; up to twice as many may be tried."""
         times = max(2, self._costs.times(one.kind, one.rows) // DOUBT)
         return max(one.rows, self._costs.most_rows(one.kind, times))
+
+
+def rows_like(one: Waiting, order: Sequence[Place]) -> int:
+    """The rows of all that could be joined with one, itself included."""
+    return sum(place.waiting.rows for place in order if place.waiting.signature == one.signature)
 
 
 def pays(few: int, seconds: float, many: int, together: float) -> bool:
@@ -122,7 +134,9 @@ def due(one: Waiting, work: float, now: float) -> float:
     """
     if one.deadline is not None:
         return one.deadline
-    return now + SLO * work if one.expected is None else one.arrived + SLO * one.expected
+    if one.expected is None:
+        return now + SLO * work
+    return one.arrived + SLO * (one.expected + one.load_seconds)
 
 
 def aged(order: Sequence[Place], now: float) -> Place | None:
