@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from omnifex_jobs import Job, Worker
 
 LOOK_S = 0.5
-BAR = 16  # characters
+BAR = 12  # characters
 
 
 def top(
@@ -103,10 +103,11 @@ def engine_parts(engine: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield (
         f"[bold]{engine['device']}[/]  memory {memory}, busy {engine['busy']:.0%}, "
         f"{engine['calls_per_second']:.1f} calls/s, {engine['batch']:.2f} calls a batch, "
-        f"{engine['queue']} waiting"
+        f"{engine['queue']} waiting\n"
     )
     if engine["components"]:
         yield component_table(engine["components"])
+        yield ""
 
 
 def component_table(components: Sequence[Mapping[str, Any]]) -> Table:
@@ -129,8 +130,9 @@ def job_table(jobs: Sequence[Job]) -> Table:
 
     heads = ("job", "modality", "model", "stage", "", "left", "prompt")
     table = Table(*heads, box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[6].overflow, table.columns[6].no_wrap = "ellipsis", True
+    for column in table.columns:
+        column.no_wrap = True
+    table.columns[6].overflow = "ellipsis"
     for job in jobs:
         reached = job.progress
         steps = f" {reached.step}/{reached.steps}" if reached.steps else ""
