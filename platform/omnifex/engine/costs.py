@@ -56,9 +56,13 @@ class CostModel:
 
     def seconds(self, kind: CallKind, rows: int) -> float | None:
         """What a call of so many rows takes; None where no call of this kind was ever seen."""
+        known = self._calls.get(kind)
+        if known is None:
+            return None
+        if one := known.get(rows):  # needs no lock, and is asked for at every step
+            return one.seconds
         with self._lock:
-            known = self._calls.get(kind)
-            return curve(known, rows) if known else None
+            return curve(known, rows)
 
     def peak_bytes(self, kind: CallKind, rows: int) -> int:
         """The memory that such a call needs beside the weights, rather too much than too little."""
@@ -92,11 +96,11 @@ class CostModel:
     def observe(self, kind: CallKind, rows: int, seconds: float, peak_bytes: int = 0) -> None:
         """A call of so many rows took so long."""
         with self._lock:
-            known = self._calls.setdefault(kind, {})
-            if rows in known:
-                known[rows].observe(seconds, peak_bytes)
+            if one := self._calls.get(kind, {}).get(rows):
+                one.observe(seconds, peak_bytes)
             else:
-                known[rows] = Estimate(seconds, peak_bytes=peak_bytes)
+                first = Estimate(seconds, peak_bytes=peak_bytes)
+                self._calls[kind] = {**self._calls.get(kind, {}), rows: first}
             self._changed_calls.add((kind, rows))
 
     def observe_load(self, component_id: str, seconds: float) -> None:

@@ -48,7 +48,8 @@ def in_time(by_due: Sequence[Place], now: float) -> list[Place]:
     for place in on_time:
         now += place.work
         place.slack = place.due - now
-    return on_time + sorted(late, key=lambda place: (place.work, place.waiting.arrived))
+    given_up_ones = [place for place in by_due if place in late]
+    return on_time + sorted(given_up_ones, key=lambda place: (place.work, place.waiting.arrived))
 
 
 def given_up(by_due: Sequence[Place], dispensable: Sequence[Place], now: float) -> set[Place]:
@@ -62,7 +63,7 @@ def given_up(by_due: Sequence[Place], dispensable: Sequence[Place], now: float) 
     for number, place in enumerate(by_due):
         now += place.work
         if place in may_go:
-            heapq.heappush(longest, (-place.work, number, place))
+            heapq.heappush(longest, (-place.work, -number, place))
         while longest and now > place.due:
             _, _, longest_one = heapq.heappop(longest)
             late.add(longest_one)

@@ -23,6 +23,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omnifex.engine.batch import Batch
 from omnifex.engine.costs import CallKind, CostModel
 from omnifex.engine.plan import Place, planned
 
@@ -30,8 +31,6 @@ SLO = 3.0
 PATIENCE = 10.0
 AGED_S = 10.0
 SHARE = 0.15
-PAYS = 0.1  # the least part of a row's seconds that twice as many rows must save
-DOUBT = 100  # a number of rows is tried once for so many times that fewer were
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,46 +83,26 @@ class Policy:
         behind them in the plan may lose the one and gains the other.
         """
         one = first.waiting
-        batch, rows, seconds = [one], one.rows, self._costs.seconds(one.kind, one.rows)
-        if one.signature is None or seconds is None:
-            return batch
-        tried = self._tried(one)
-        spared, room, left = 0.0, math.inf, rows_like(one, order) - rows
+        if one.signature is None or self._costs.seconds(one.kind, one.rows) is None:
+            return [one]
+        batch = Batch(self._costs, one, rows_like(one, order))
+        spared, room = 0.0, math.inf
         for place in order:
             if place is first:
                 spared += place.call
             elif place.waiting.signature == one.signature:
-                many = rows + place.waiting.rows
-                together = self._costs.seconds(one.kind, many) or 0.0
-                paying = pays(rows, seconds, many, together) if many <= tried else many <= 2 * tried
-                paying = paying or self._leaves_too_little(one.kind, rows, left)
-                if not paying or one.load_seconds + together > room:
+                together = batch.seconds_with(place.waiting)
+                if one.load_seconds + together > room or not batch.pays_with(place.waiting):
                     break
-                batch.append(place.waiting)
-                rows, seconds, spared = many, together, spared + place.call
-                left -= place.waiting.rows
+                batch.add(place.waiting)
+                spared += place.call
             room = min(room, place.slack + spared)
-        return batch
-
-    def _leaves_too_little(self, kind: CallKind, rows: int, left: int) -> bool:
-        """Whether the rows that would be left take longer in a call of their own than in this."""
-        whole, part, rest = (self._costs.seconds(kind, n) or 0.0 for n in (rows + left, rows, left))
-        return whole <= (1 - PAYS) * (part + rest)
-
-    def _tried(self, one: Waiting) -> int:
-        """The most rows that are known well enough to judge; up to twice as many may be tried."""
-        times = max(2, self._costs.times(one.kind, one.rows) // DOUBT)
-        return max(one.rows, self._costs.most_rows(one.kind, times))
+        return batch.members
 
 
 def rows_like(one: Waiting, order: Sequence[Place]) -> int:
     """The rows of all that could be joined with one, itself included."""
     return sum(place.waiting.rows for place in order if place.waiting.signature == one.signature)
-
-
-def pays(few: int, seconds: float, many: int, together: float) -> bool:
-    """Whether each of many rows costs so much less than each of few that it is worth the wait."""
-    return together / many <= seconds / few * math.pow(1 - PAYS, many / few - 1)
 
 
 def due(one: Waiting, work: float, now: float) -> float:
