@@ -10,14 +10,16 @@ from typing import Any
 
 import dots_plugin
 import pytest
+import torch
 from cli_cases import Cli, job_of, tiles_cli
 from dots_plugin import Dots
-from engine_cases import dots, two_jobs_with_one_call_running
+from engine_cases import call, dots, free, two_jobs_with_one_call_running
 from jobs_cases import open_queue, submit
 from studio_cases import open_tiles, until
 
 from omnifex.engine.context import Listener
 from omnifex.engine.record import CallRecord
+from omnifex.errors import GenerationFailed
 from omnifex.trace import Trace, read, trace_of, written
 from omnifex.workbench import Workbench
 from omnifex.worker import reporter
@@ -82,6 +84,20 @@ def test_every_call_of_a_job_is_recorded(bench: Workbench) -> None:
     assert (first.role, first.class_name, first.how) == ("backbone", "Dots", "ran")
     assert first.rows == 2  # the prompt, and the negative
     assert first.device == "cpu"
+
+
+def test_a_call_that_fails_is_recorded_too(bench: Workbench) -> None:
+    def body(job: Any, model: Any) -> Any:
+        call(model)
+        return model["backbone"].decode(torch.full((1, 2), torch.nan))
+
+    ear = Ear()
+    with pytest.raises(GenerationFailed):
+        bench.engine.run(free(bench, body), ear)
+    assert [(record.method, record.how) for record in ear.records] == [
+        ("__call__", "ran"),
+        ("decode", "failed"),
+    ]
 
 
 def test_a_call_that_waits_says_how_long(bench: Workbench) -> None:

@@ -100,8 +100,6 @@ def parts(call: CallRecord, track: Track, job_id: str, epoch: float) -> Iterator
         yield track.slice("wait", "wait", began - waited * 1e6, began)
     if call.load > SHORTEST_S:
         yield track.slice("load", "load", began, loaded)
-    if call.how == "loaded":
-        return
     name = call.role if call.method == "__call__" else f"{call.role}.{call.method}"
     yield track.slice(
         name,

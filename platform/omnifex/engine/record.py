@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-How = Literal["ran", "replayed", "remembered", "loaded"]
+How = Literal["ran", "failed", "replayed", "remembered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,7 @@ class CallRecord:
     queued: Mapping[str, float] = field(default_factory=dict)  # by job id, before `began`
     load: float = 0.0  # spent on making the component resident
     run: float = 0.0
-    # Or its answer was taken from the job's journal, or from the memo, or there was no call: the
-    # component was only made resident.
-    how: How = "ran"
+    how: How = "ran"  # or it raised, or its answer came from the job's journal or from the memo
     peak_bytes: int = 0  # beyond what was resident; 0 where the device does not tell
 
 

@@ -104,17 +104,21 @@ class Runner:
         """One call of the device, for one job or, by the plan, for several."""
         first, jobs = calls[0], [call.job for call in calls]
         need = self._costs.peak_bytes(first.kind, rows_of(calls))
-        began = time.time()
-        with (
-            self._device,
-            torch.inference_mode(),
-            self.using(first.component, jobs, need) as module,
-        ):
-            loaded = time.time()
-            if plan is None or len(calls) == 1:
-                results = [self._timed(module, None, calls)]
-            else:
-                results = split(plan, self._timed(module, plan, calls), len(calls))
+        began = loaded = time.time()
+        try:
+            with (
+                self._device,
+                torch.inference_mode(),
+                self.using(first.component, jobs, need) as module,
+            ):
+                loaded = time.time()
+                if plan is None or len(calls) == 1:
+                    results = [self._timed(module, None, calls)]
+                else:
+                    results = split(plan, self._timed(module, plan, calls), len(calls))
+        except Exception:
+            self._tell(calls, began, loaded - began, time.time() - loaded, how="failed")
+            raise
         for job in jobs:
             job.calls += 1
             job.batched_with = max(job.batched_with, len(jobs))

@@ -47,10 +47,11 @@ class Watch:
     def rates(self) -> dict[str, float]:
         """Of the last seconds: calls answered a second, calls in a batch, share of time at work."""
         since = time.monotonic() - WINDOW_S
-        ran = [record for at, record in tuple(self._recent) if at > since and record.how == "ran"]
+        recent = [record for at, record in tuple(self._recent) if at > since]
+        ran = [record for record in recent if record.how == "ran"]
         calls = sum(len(record.jobs) for record in ran)
         return {
             "calls_per_second": calls / WINDOW_S,
             "batch": calls / len(ran) if ran else 0.0,
-            "busy": min(1.0, sum(record.load + record.run for record in ran) / WINDOW_S),
+            "busy": min(1.0, sum(record.load + record.run for record in recent) / WINDOW_S),
         }
