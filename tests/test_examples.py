@@ -34,6 +34,10 @@ ENDS: dict[str, tuple[str, set[str]]] = {
         r"same bytes from seed \d+\n1 file checked, 0 damaged, intact: True\n",
         set(),
     ),
+    "diffusers_pipeline": (
+        r"cat.png image/png\ndog.png image/png\nballoon.png image/png\n",
+        {"cat.png", "dog.png", "balloon.png"},
+    ),
     "async_studio": (r"(a (red|green|blue) ring .*: [\d,]+ bytes\n){3}", set()),
     "submit_from_here_work_there": (
         r"queued, and nobody is there to work\nmoon.png, and torch is not loaded here\n",
