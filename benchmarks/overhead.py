@@ -5,10 +5,11 @@
     python -m benchmarks.overhead prism --profile   # where the time between the calls goes
 
 `idle` calls a component that does nothing; `nano` and `prism` are the platform's own loop against
-one written for the model alone. Each round
-runs the hand, the engine and the hand again, by turns; what the hand differs from itself is the
-noise of the machine. CPU time is the process's, with one thread of torch's. The target is at most
-2 % and 0.15 ms a component call.
+one written for the model alone; `sd15` and `flux` are tiny random pipelines of diffusers, called as
+its documentation says and by the engine. Each round runs the hand, the engine and the hand again,
+by turns; what the hand differs from itself is the noise of the machine. CPU time is the process's,
+with one thread of torch's. The target is at most 2 % and 0.15 ms a component call; `idle` and
+`nano` do so little in a call that only the second says anything of them.
 """
 
 from __future__ import annotations
@@ -18,16 +19,26 @@ import cProfile
 import json
 import pstats
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from benchmarks.overhead_cases import CASES, Case, workbench
+from benchmarks.overhead_cases import Case, RawPlugin, idle, nano, prism
+from benchmarks.overhead_pipelines import flux, plugin, sd15
 from benchmarks.side_by_side import Figure, side_by_side
+from omnifex.workbench import Workbench
 
 PERCENT, MILLISECONDS = 2.0, 0.15  # targets: of the job, and of a call
+CASES: Mapping[str, Callable[[Workbench, int], Case]] = {
+    "idle": idle,
+    "nano": nano,
+    "sd15": sd15,
+    "flux": flux,
+    "prism": prism,
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,16 @@ class Overhead:
         return self.percent <= PERCENT and self.call_ms <= MILLISECONDS
 
 
+@contextmanager
+def workbench() -> Iterator[Workbench]:
+    """An engine with the models of all cases, which remembers no text: the hand does not either."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        with Workbench(folder, [RawPlugin(folder), plugin(folder)]) as bench:
+            bench.engine.dispatcher.memo.budget = 0
+            yield bench
+
+
 def measure(case: Case, rounds: int) -> Overhead:
     if case.by_hand() != case.by_engine():
         raise SystemExit(f"{case.name}: the engine and the hand made different bytes")
@@ -70,13 +91,13 @@ def measure(case: Case, rounds: int) -> Overhead:
 
 
 def run(names: Sequence[str], steps: int, rounds: int) -> list[Overhead]:
-    with tempfile.TemporaryDirectory() as folder, workbench(Path(folder)) as bench:
+    with workbench() as bench:
         return [measure(CASES[name](bench, steps), rounds) for name in names]
 
 
 def profiled(names: Sequence[str], steps: int, rounds: int) -> None:
     """Print what the engine's way spends most of its own time on."""
-    with tempfile.TemporaryDirectory() as folder, workbench(Path(folder)) as bench:
+    with workbench() as bench:
         for name in names:
             case = CASES[name](bench, steps)
             profiler = cProfile.Profile()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -247,17 +246,3 @@ def calls_of(bench: Workbench, asked: Assignment) -> int:
 def as_bytes(media: Any) -> bytes:
     data: bytes = media.numpy().tobytes() if isinstance(media, Tensor) else media.tobytes()
     return data
-
-
-CASES: Mapping[str, Callable[[Workbench, int], Case]] = {
-    "idle": idle,
-    "nano": nano,
-    "prism": prism,
-}
-
-
-@contextmanager
-def workbench(folder: Path) -> Iterator[Workbench]:
-    """An engine, with the built-in plugins and the models of this file."""
-    with Workbench(folder, [RawPlugin(folder)]) as bench:
-        yield bench

@@ -2,23 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from benchmarks import overhead
-from benchmarks.overhead_cases import CASES, workbench
+from benchmarks.overhead import CASES, workbench
 from benchmarks.side_by_side import Comparison, Times, side_by_side, spread
 from omnifex.workbench import Workbench
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    with workbench(Path(tmp_path_factory.mktemp("overhead"))) as made:
+def bench() -> Iterator[Workbench]:
+    with workbench() as made:
         yield made
 
 
-@pytest.mark.parametrize(("name", "calls"), [("idle", 200), ("nano", 2), ("prism", 4)])
+@pytest.mark.parametrize(
+    ("name", "calls"), [("idle", 200), ("nano", 2), ("sd15", 5), ("flux", 5), ("prism", 4)]
+)
 def test_the_engine_and_the_hand_make_the_same_bytes(
     bench: Workbench, name: str, calls: int
 ) -> None:
