@@ -221,6 +221,14 @@ def test_after_the_clock_jumped_live_workers_get_time_to_renew(queue: JobQueue) 
     assert queue.rescue() == [claim.job.id]
 
 
+def test_a_claim_can_ask_for_the_urgent_or_for_the_oldest(queue: JobQueue) -> None:
+    old, urgent, _ = (submit(queue, priority=priority) for priority in (0, 5, 1))
+    worker = queue.register()
+    assert queue.claim(worker, above=5) == []
+    assert [held.job.id for held in queue.claim(worker, limit=9, above=1)] == [urgent.id]
+    assert [held.job.id for held in queue.claim(worker, oldest=True)] == [old.id]
+
+
 @pytest.mark.parametrize(
     ("statement", "index"),
     [

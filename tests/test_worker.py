@@ -23,7 +23,7 @@ from omnifex.presence import bury_the_dead, served
 from omnifex.studio import Studio
 from omnifex.submission import submit
 from omnifex.worker.engines import Engines
-from omnifex.worker.worker import Worker
+from omnifex.worker.worker import OLDEST_EVERY, Worker
 from omnifex_jobs import (
     Event,
     State,
@@ -143,6 +143,29 @@ def test_a_higher_priority_runs_first(home: Home) -> None:
     worker.stop()
     started = {e.job_id: e.seq for e in home.queue.events() if e.kind == "running"}
     assert started[soon.id] < started[late.id]
+
+
+def test_the_oldest_job_has_its_turn_among_more_urgent_ones(home: Home) -> None:
+    old = ask(home)
+    urgent = [ask(home, priority=5) for _ in range(OLDEST_EVERY + 1)]
+    worker = serving(home, at_once=1)
+    for job in (old, *urgent):
+        job.wait(120)
+    worker.stop()
+    order = [e.job_id for e in home.queue.events() if e.kind == "running"]
+    assert order.index(old.id) == OLDEST_EVERY - 1
+
+
+def test_a_full_worker_has_room_for_a_more_urgent_job(home: Home) -> None:
+    worker = serving(home, at_once=1)
+    long = ask(home, steps=1000, pace=0.1)
+    until(lambda: long.status is State.RUNNING)
+    equal, urgent = ask(home), ask(home, priority=1)
+    assert urgent.wait(120).state is State.SUCCEEDED
+    assert (long.status, equal.status) == (State.RUNNING, State.QUEUED)
+    long.cancel()
+    assert equal.wait(120).state is State.SUCCEEDED
+    worker.stop()
 
 
 def test_jobs_of_modalities_that_are_not_installed_are_left_to_others(home: Home) -> None:

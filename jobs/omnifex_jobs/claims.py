@@ -46,17 +46,35 @@ def _token_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return "CAST(gen_random_uuid() AS TEXT)"
 
 
-def claimable(modalities: Collection[str] | None) -> list[ColumnElement[bool]]:
-    """What a worker may take: queued, and of a modality that it can make."""
-    queued = [in_state(QUEUED)]
-    return queued if modalities is None else [*queued, job.c.modality.in_(modalities)]
+def claimable(
+    modalities: Collection[str] | None, above: int | None = None
+) -> list[ColumnElement[bool]]:
+    """What a worker may take: queued, of a modality that it can make, and urgent enough."""
+    wanted = [in_state(QUEUED)]
+    if modalities is not None:
+        wanted.append(job.c.modality.in_(modalities))
+    if above is not None:
+        wanted.append(job.c.priority > above)
+    return wanted
+
+
+def turns(oldest: bool) -> list[ColumnElement[Any]]:
+    """By priority and then age, or by age alone."""
+    # The sum keeps SQLite from walking the primary key, past all jobs that have ended.
+    return [job.c.id + ""] if oldest else [job.c.priority.desc(), job.c.id]
 
 
 def claim(
-    db: Connection, worker_id: str, lease_ms: int, limit: int, modalities: Collection[str] | None
+    db: Connection,
+    worker_id: str,
+    lease_ms: int,
+    limit: int,
+    modalities: Collection[str] | None,
+    above: int | None = None,
+    oldest: bool = False,
 ) -> list[Claim]:
-    """Takes up to `limit` jobs, highest priority first, then oldest, in one UPDATE."""
-    first = select(job.c.id).where(*claimable(modalities)).order_by(job.c.priority.desc(), job.c.id)
+    """Takes up to `limit` jobs in one UPDATE."""
+    first = select(job.c.id).where(*claimable(modalities, above)).order_by(*turns(oldest))
     picked = first.limit(limit).with_for_update(skip_locked=True).cte("picked")
     taken = move(
         db,

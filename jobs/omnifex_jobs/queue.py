@@ -168,12 +168,18 @@ class JobQueue:
         lease_s: float = 30,
         limit: int = 1,
         modalities: Collection[str] | None = None,
+        above: int | None = None,
+        oldest: bool = False,
     ) -> list[Claim]:
-        """Takes up to `limit` queued jobs, highest priority first, then oldest."""
-        if not self._any(*claims.claimable(modalities)):
+        """Takes up to `limit` queued jobs, highest priority first, then oldest.
+
+        With `above` only those of a higher priority; with `oldest` the oldest whatever theirs is.
+        """
+        if not self._any(*claims.claimable(modalities, above)):
             return []
+        lease_ms = round(lease_s * 1000)
         with self._engine.begin() as db:
-            return claims.claim(db, worker_id, round(lease_s * 1000), limit, modalities)
+            return claims.claim(db, worker_id, lease_ms, limit, modalities, above, oldest)
 
     def beat(
         self,

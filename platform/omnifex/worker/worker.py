@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnifex.device import checked_devices
 from omnifex.home import Home
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from omnifex.engine.residency import Resident
 
 AT_ONCE = 16  # jobs for each engine: it can choose only among those that it has
+FOR_URGENT = 4  # more of them, for those that are more urgent than all that run
+OLDEST_EVERY = 8  # jobs taken, the last of which is the oldest, whatever its priority
 LEASE_S = 30.0
 POLL_S = 0.05  # how soon a job of another process is seen; one of this process is seen at once
 IDLE_POLL_S = 0.25  # the same where nothing has happened for IDLE_AFTER_S
@@ -56,6 +58,7 @@ class Worker:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
         self._busy_at = time.monotonic()
+        self._taken = 0
         self.id = ""
 
     def start(self) -> None:
@@ -109,16 +112,32 @@ class Worker:
 
     def _claim(self) -> None:
         """Take as many jobs as there is room for, and start them."""
-        room = self._at_once * self._engines.count - len(self._runs)
-        if room > 0:
-            claims = self._home.queue.claim(
-                self.id,
-                lease_s=self._lease_s,
-                limit=room,
-                modalities=self._home.plugins.modalities,
-            )
+        while claims := self._take():
             for claim in claims:
                 self._start(claim)
+
+    def _take(self) -> list[Claim]:
+        """The most urgent jobs and, every so often, the oldest one: nobody waits for ever.
+
+        There is a little room more for jobs that are more urgent than all that run.
+        """
+        priorities = [run.claim.job.priority for run in list(self._runs)]
+        room = self._at_once * self._engines.count - len(priorities)
+        until_oldest = OLDEST_EVERY - 1 - self._taken % OLDEST_EVERY
+        if room > 0:
+            claims = self._claimed(min(room, until_oldest) or 1, oldest=not until_oldest)
+        elif room > -FOR_URGENT:
+            claims = self._claimed(1, above=max(priorities))
+        else:
+            return []
+        self._taken += len(claims)
+        return claims
+
+    def _claimed(self, limit: int, **which: Any) -> list[Claim]:
+        modalities = self._home.plugins.modalities
+        return self._home.queue.claim(
+            self.id, lease_s=self._lease_s, limit=limit, modalities=modalities, **which
+        )
 
     def _start(self, claim: Claim) -> None:
         run = Run(self._home, claim, self._engines)
