@@ -176,8 +176,7 @@ class Journal:
     def _write(self, file: io.FileIO, *payload: bytes) -> Span:
         span = Span(self._size + HEAD.size, sum(map(len, payload)))
         self._checksum = checksum(self._checksum, span.length, *payload)
-        for part in (HEAD.pack(span.length, self._checksum), *payload):
-            write_all(file, part)
+        write_all(file, b"".join((HEAD.pack(span.length, self._checksum), *payload)))
         self._size = span.offset + span.length
         return span
 
