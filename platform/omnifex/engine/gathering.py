@@ -11,7 +11,8 @@ from omnifex.engine.context import JobContext
 from omnifex.engine.costs import CostModel
 from omnifex.errors import Canceled
 
-PATIENCE_S = 0.02  # for the next call, counted from the latest that came
+PATIENCE_S = 0.02  # for the next call, counted from the latest that came or was answered
+CHOICE = 0.1  # the share of a call's seconds that the device may idle for a better choice
 SAVES = 0.1  # the least part of its own seconds that a call must save by joining, to be awaited
 
 
@@ -19,13 +20,15 @@ class Gathering:
     """Waits briefly for the jobs that were answered last: they are about to ask again.
 
     Without that a batch falls apart: the first to come back would run alone, and all others after
-    it, by turns.
+    it, by turns. And the job that was chosen because it is the shortest, or the most urgent, would
+    have to let another one go first before each of its calls.
     """
 
     def __init__(self, costs: CostModel) -> None:
         self.waiting: list[ComponentCall] = []
         self._costs = costs
         self._expected: set[JobContext] = set()
+        self._answered_at = 0.0
         self._changed = threading.Condition()
         self._closed = False
 
@@ -49,6 +52,7 @@ class Gathering:
         """The job is answered now, and may soon ask again."""
         with self._changed:
             self._expected.add(job)
+            self._answered_at = time.monotonic()
 
     def left(self, job: JobContext) -> None:
         """The job ends: it asks no more."""
@@ -87,12 +91,14 @@ class Gathering:
     def _patience(self) -> float:
         """Seconds for which the next call may still come."""
         latest = self.waiting[-1]
-        patience = PATIENCE_S if self._saves(latest) else 0.0
-        return latest.asked_at + patience - time.monotonic()
+        alone = self._costs.seconds(latest.kind, latest.rows) or 0.0
+        patience = PATIENCE_S if self._saves(latest) else min(PATIENCE_S, CHOICE * alone)
+        return max(latest.asked_at, self._answered_at) + patience - time.monotonic()
 
     def _saves(self, call: ComponentCall) -> bool:
         """Whether one more such call would cost less in a batch, as far as that was tried."""
-        kind, rows = call.kind, sum(one.rows for one in self.waiting if one.kind == call.kind)
+        alike = [one for one in self.waiting if one.signature is call.signature]
+        kind, rows = call.kind, len(alike) * call.rows
         if rows + call.rows > self._costs.most_rows(kind):
             return True
         alone, now, then = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +19,21 @@ from omnifex.engine.costs import CallKind
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, torch.dtype, torch.device, torch.Size})
 OPAQUE = "opaque"  # stands for a value whose meaning is not known, such as a generator
+MOST_KNOWN = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """Of calls that may share a batch there is one object, quick to compare and to look up."""
+
+    component: str
+    method: str
+    form: Hashable
+    kind: CallKind = field(repr=False)
+    rows: int = field(repr=False)
+
+
+_known: dict[Hashable, Signature] = {}  # the same few come every step
 
 
 class Reading:
@@ -71,6 +87,20 @@ def mapped(change: Callable[[Tensor], Tensor], value: Any) -> Any:
     return replaced(value, map(change, Reading(value).tensors))
 
 
+def signature_of(component: str, method: str, reading: Reading) -> Signature:
+    """The one of all calls that are alike."""
+    key = component, method, reading.form
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        rows = rows_of(reading.tensors)
+        shapes = " ".join(shape_text(tensor, rows) for tensor in reading.tensors)
+        kind = CallKind(component, method, shapes)
+        found = _known.setdefault(key, Signature(*key, kind, rows))
+    return found
+
+
 def rows_of(tensors: Sequence[Tensor]) -> int:
     """How many rows a call asks for: the leading size of its first tensor with several axes."""
     several = (tensor.shape[0] for tensor in tensors if tensor.ndim >= 2)
@@ -78,12 +108,8 @@ def rows_of(tensors: Sequence[Tensor]) -> int:
     return next(several, None) or next(single, None) or 1
 
 
-def kind_of(component: str, method: str, tensors: Sequence[Tensor], rows: int) -> CallKind:
-    """What the call is to the cost model: its shapes without the batch axis."""
-    return CallKind(component, method, " ".join(shape_text(tensor, rows) for tensor in tensors))
-
-
 def shape_text(tensor: Tensor, rows: int) -> str:
+    """Its dtype and shape without the batch axis, "float32[4,64,64]"."""
     shape = tuple(tensor.shape)
     inner = shape[1:] if shape[:1] == (rows,) else shape
     return f"{str(tensor.dtype).removeprefix('torch.')}{list(inner)}".replace(" ", "")
