@@ -15,7 +15,7 @@ from omnifex.engine.context import JobContext, current_job
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.stand_in import StandIns
 from omnifex.errors import PluginError
-from omnifex_registry import Component, Model, load_component
+from omnifex_registry import Component, Model
 
 
 class ComponentHandle:
@@ -107,7 +107,7 @@ class LoadedModel:
 
     def fresh(self, role: str) -> Any:
         """A tokenizer or scheduler of this job's own: pipelines change those they hold."""
-        return load_component(self._component(role))
+        return self._stand_ins.copy_of(self._component(role))
 
     def _component(self, role: str) -> Component:
         playing = self._playing(role)

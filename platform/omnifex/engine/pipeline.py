@@ -11,7 +11,7 @@ import diffusers
 
 from omnifex.engine.context import current_job
 from omnifex.errors import PluginError
-from omnifex_registry import Component, Model, load_component
+from omnifex_registry import Component, Model
 
 if TYPE_CHECKING:
     from omnifex.engine.stand_in import StandIns
@@ -70,7 +70,7 @@ def argument(record: Model, stand_ins: StandIns, name: str, parameter: inspect.P
 
 def played(component: Component, stand_ins: StandIns) -> Any:
     """A stand-in for a module; a tokenizer or scheduler of the job's own."""
-    return load_component(component) if component.weightless else stand_ins.of(component)
+    return stand_ins.copy_of(component) if component.weightless else stand_ins.of(component)
 
 
 @cache
