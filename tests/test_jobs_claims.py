@@ -6,7 +6,7 @@ import pytest
 from jobs_cases import artifact, kinds, open_queue, submissions, submit
 from sqlalchemy import select
 
-from omnifex_jobs import Claim, JobError, JobQueue, Progress, State
+from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State
 from omnifex_jobs.claims import claimable
 from omnifex_jobs.clock import GRACE_S, JumpWatch
 from omnifex_jobs.errors import LostClaim
@@ -54,7 +54,7 @@ def test_a_worker_takes_only_what_it_can_make(queue: JobQueue) -> None:
 
 def test_success_binds_the_artifacts_and_keeps_the_metrics(queue: JobQueue) -> None:
     claim = take(queue)
-    queue.progress(claim, Progress(0.3))
+    queue.report(claim, Report(Progress(0.3)))
     files = [artifact("a"), artifact("b"), artifact("c", role="preview")]
     queue.succeed(claim, files, {"predict_time": 1.5})
     done = queue.get(claim.job.id)
@@ -89,11 +89,12 @@ def test_every_write_of_a_lost_claim_is_refused(queue: JobQueue) -> None:
         lambda: queue.canceled(lost),
         lambda: queue.release(lost),
         lambda: queue.event(lost, "note", {}),
+        lambda: queue.report(lost, Report(Progress(0.9))),
+        lambda: queue.report(lost, Report(notes=["too late"])),
     ]
     for write in writes:
         with pytest.raises(LostClaim, match=f"claim on job {lost.job.id} is lost"):
             write()
-    assert not queue.progress(lost, Progress(0.9))
     queue.succeed(held)
     assert queue.get(lost.job.id).artifacts == ()
     assert queue.get(lost.job.id).worker == "v"
@@ -109,7 +110,7 @@ def test_a_claim_ends_once(queue: JobQueue) -> None:
 def test_progress_never_goes_down(queue: JobQueue) -> None:
     claim = take(queue)
     for value, step in ((0.5, 1), (0.2, 2), (7.0, 3)):
-        assert queue.progress(claim, Progress(value, "sampling", step, 3, eta=1.5))
+        queue.report(claim, Report(Progress(value, "sampling", step, 3, eta=1.5)))
     values = [it.payload["value"] for it in queue.events() if it.kind == "progress"]
     assert values == [0.5, 0.5, 1.0]
     assert queue.get(claim.job.id).progress == Progress(1.0, "sampling", 3, 3, 1.5)

@@ -27,7 +27,7 @@ from omnifex_jobs import (
     ArtifactStore,
     Claim,
     JobQueue,
-    Progress,
+    Report,
     State,
     StoredFile,
 )
@@ -181,7 +181,7 @@ class UnsteadyQueue(JobQueue):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self.unsteady = {"claim", "progress", "succeed"}
+        self.unsteady = {"claim", "report", "succeed"}
 
     def _stumble(self, name: str) -> None:
         if name in self.unsteady:
@@ -192,9 +192,9 @@ class UnsteadyQueue(JobQueue):
         self._stumble("claim")
         return super().claim(*args, **kwargs)
 
-    def progress(self, claim: Claim, reached: Progress) -> bool:
-        self._stumble("progress")
-        return super().progress(claim, reached)
+    def report(self, claim: Claim, said: Report) -> None:
+        self._stumble("report")
+        super().report(claim, said)
 
     def succeed(self, *args: Any, **kwargs: Any) -> None:
         self._stumble("succeed")

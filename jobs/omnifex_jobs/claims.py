@@ -128,30 +128,12 @@ def holds(held: Claim) -> ColumnElement[bool]:
     return (job.c.id == held.job.id) & in_state(RUNNING) & (job.c.claim_token == held.token)
 
 
-def progress(db: Connection, held: Claim, reached: Progress) -> bool:
-    """Writes the progress and its event; the value never goes down. False if the claim is lost."""
-    value = literal(min(max(reached.value, 0.0), 1.0))
-    statement = update(job).where(holds(held))
-    statement = statement.values(
-        progress=case((job.c.progress > value, job.c.progress), else_=value),
-        progress_stage=reached.stage,
-        progress_step=reached.step,
-        progress_steps=reached.steps,
-        progress_eta=reached.eta,
-    )
-    written = db.scalar(statement.returning(job.c.progress))
-    if written is None:
-        return False
-    record(db, [held.job.id], "progress", {**plain(reached), "value": written})
-    return True
-
-
 def report(db: Connection, held: Claim, said: Report) -> None:
-    """Writes all that the job says, or LostClaim."""
+    """Writes all that the job says, or LostClaim; its progress never goes down."""
     if said.progress is None:
         require(db, held)
-    elif not progress(db, held, said.progress):
-        raise LostClaim(held.job.id)
+    else:
+        _progress(db, held, said.progress)
     for text in said.notes:
         record(db, [held.job.id], "note", {"text": text})
     if said.preview is not None:
@@ -167,3 +149,19 @@ def require(db: Connection, held: Claim) -> Any:
     if row is None:
         raise LostClaim(held.job.id)
     return row
+
+
+def _progress(db: Connection, held: Claim, reached: Progress) -> None:
+    value = literal(min(max(reached.value, 0.0), 1.0))
+    statement = update(job).where(holds(held))
+    statement = statement.values(
+        progress=case((job.c.progress > value, job.c.progress), else_=value),
+        progress_stage=reached.stage,
+        progress_step=reached.step,
+        progress_steps=reached.steps,
+        progress_eta=reached.eta,
+    )
+    written = db.scalar(statement.returning(job.c.progress))
+    if written is None:
+        raise LostClaim(held.job.id)
+    record(db, [held.job.id], "progress", {**plain(reached), "value": written})

@@ -19,7 +19,6 @@ from omnifex_jobs.records import (
     Event,
     Job,
     JobError,
-    Progress,
     Report,
     Submission,
     TracePart,
@@ -195,13 +194,11 @@ class JobQueue:
         with self._engine.begin() as db:
             return claims.beat(db, worker_id, round(lease_s * 1000), held, status)
 
-    def progress(self, claim: Claim, reached: Progress) -> bool:
-        """Writes how far the job is (the caller limits how often); False if the claim is lost."""
-        with self._engine.begin() as db:
-            return claims.progress(db, claim, reached)
-
     def report(self, claim: Claim, said: Report) -> None:
-        """Writes progress, notes, a preview and calls in one transaction, or LostClaim."""
+        """Writes progress, notes, a preview and calls (the caller limits how often), or LostClaim.
+
+        Progress never goes down.
+        """
         with self._engine.begin() as db:
             claims.report(db, claim, said)
 
