@@ -20,6 +20,7 @@ from omnifex.engine.memo import Purity
 from omnifex.engine.proof import Proofs
 from omnifex.engine.record import CallRecord, How, Observer
 from omnifex.engine.residency import Residency
+from omnifex.engine.stopwatch import Stopwatch
 from omnifex_registry import Component
 
 
@@ -34,10 +35,7 @@ class Runner:
         self._ladder = Ladder(residency)
         self._proofs, self._purity = Proofs(), purity or Purity()
         self._device = threading.RLock()
-        # On a CPU the time that the thread computes: whatever else the machine does meanwhile would
-        # tell nothing about the call, and whether a larger batch pays could not be seen.
-        on_cpu = residency.device.type == "cpu"
-        self._clock = time.thread_time if on_cpu else time.perf_counter
+        self._stopwatch = Stopwatch(residency.device)
 
     def joinable(self, call: ComponentCall) -> bool:
         """Whether the call may share a batch with others of its signature."""
@@ -127,16 +125,12 @@ class Runner:
 
     def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
         """The output, joined where there is a plan."""
-        with self._purity.watched(calls[0], module):
-            began = self._clock()
+        learn = partial(self._costs.observe, calls[0].kind, rows_of(calls))
+        with self._purity.watched(calls[0], module), self._stopwatch.timing(learn):
             if plan is None:
-                output = calls[0].run(module)
-            else:
-                args, kwargs = joined(plan, calls)
-                output = calls[0].on(module)(*args, **kwargs)
-            seconds = self._clock() - began
-        self._costs.observe(calls[0].kind, rows_of(calls), seconds)
-        return output
+                return calls[0].run(module)
+            args, kwargs = joined(plan, calls)
+            return calls[0].on(module)(*args, **kwargs)
 
     def _tell(
         self,
