@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
+
 from omnifex.engine.baton import Baton
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext
@@ -63,10 +65,9 @@ class Dispatcher:
             call.job.work.called(call.kind, call.rows)
         return guard.answered(call, answer)
 
-    def bring(self, component: Component, job: JobContext) -> Any:
-        """The component's module, made resident in the time of the job that asks for it."""
-        with self.runner.using(component, [job]) as module:
-            return module
+    def dtype_of(self, component: Component) -> torch.dtype:
+        """The floating type that the component computes in."""
+        return self._residency.dtype_of(component)
 
     def close(self) -> None:
         """End the device's thread once the calls that wait are done; later ones are canceled."""

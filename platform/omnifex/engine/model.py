@@ -35,10 +35,8 @@ class ComponentHandle:
 
     @cached_property
     def dtype(self) -> torch.dtype:
-        """The floating type that the component computes in; loads it where it is not resident."""
-        module = self._dispatcher.bring(self.component, self._job)
-        parameters = module.parameters() if isinstance(module, torch.nn.Module) else ()
-        return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
+        """The floating type that the component computes in; asking does not load it."""
+        return self._dispatcher.dtype_of(self.component)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call("__call__", args, kwargs)

@@ -94,6 +94,15 @@ class Residency:
         with self.using(component) as module:
             return module
 
+    def adopt(self, component: Component, module: Any) -> None:
+        """Hold a module that was made here and not loaded, of random weights say; it stays."""
+        with self._changed:
+            held = self._settled(component)
+            held.module, held.size = module, tiers.held_bytes(module)
+            held.pins += 1
+            held.place(Tier.DEVICE, on_device=held.size)
+        accelerate(module, component, self.device)
+
     @contextmanager
     def expecting(self, job: str, components: Iterable[Component]) -> Iterator[None]:
         """Keep what a running job's model has rather than what no job needs."""
@@ -115,6 +124,10 @@ class Residency:
         if held is None or held.tier is None:
             return self._worth.reload_seconds(component)
         return 0.0 if held.ready else held.on_host / tiers.HOST_BYTES_PER_S
+
+    def dtype_of(self, component: Component) -> torch.dtype:
+        """The floating type that it computes in, known without loading it."""
+        return dtype_of(component, self.device, self._dtype)
 
     @property
     def budget(self) -> int:
@@ -250,7 +263,7 @@ class Residency:
 
     def _load(self, held: Held, device: torch.device) -> None:
         began = time.perf_counter()
-        dtype = dtype_of(held.component, self.device, self._dtype)
+        dtype = self.dtype_of(held.component)
         load = partial(load_component, held.component, device=device, dtype=dtype)
         try:
             held.module = load()

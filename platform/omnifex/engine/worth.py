@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from omnifex_registry import Component
 from omnifex_registry.kinds import Kind
 
-HALF_LIFE = 16  # uses by jobs, of any component, after which a use counts half
-# Until a reload was measured: the first load also imports the library of its class.
-OVERHEAD_S, DISK_BYTES_PER_S = 0.01, 1e9
+HALF_LIFE = 8  # jobs, after which a job counts half
+OVERHEAD_S, DISK_BYTES_PER_S = 0.01, 1e9  # of a load, until some were measured
 
 
 @dataclass
@@ -24,8 +23,10 @@ class History:
 
     loads: int = 0
     seconds: float = 0.0  # of the latest load from disk
-    uses: float = 0.0  # by jobs, halved every HALF_LIFE uses of anything
+    reload_seconds: float = 0.0  # of all but the first, which also imports the library of its class
+    jobs: float = 0.0  # whose model has it; an old job counts less
     clock: int = 0  # when that was counted
+    models: set[frozenset[str]] = field(default_factory=set)  # that have it, by their components
 
 
 @dataclass
@@ -36,6 +37,14 @@ class RunningModel:
     called: set[str] = field(default_factory=set)
 
 
+@dataclass
+class Pace:
+    """How fast reloads were, all together."""
+
+    bytes: float
+    seconds: float
+
+
 class Worth:
     """Keeps the histories; its owner sees to it that one thread at a time is in here."""
 
@@ -43,10 +52,18 @@ class Worth:
         self.histories: defaultdict[str, History] = defaultdict(History)
         self._running: dict[str, RunningModel] = {}
         self._clock = 0
+        self._reloaded = Pace(bytes=DISK_BYTES_PER_S * OVERHEAD_S, seconds=OVERHEAD_S)
 
     def begin(self, job: str, components: Iterable[Component]) -> None:
         """A job runs from now on, whose model has these."""
-        self._running[job] = RunningModel(frozenset(part.id for part in components))
+        parts = {part.id: part for part in components}
+        model = frozenset(parts)
+        self._running[job] = RunningModel(model)
+        self._clock += 1
+        for part in parts.values():
+            history = self.histories[part.id]
+            history.jobs, history.clock = self._recent(part) + 1, self._clock
+            history.models.add(model)
 
     def end(self, job: str) -> None:
         self._running.pop(job, None)
@@ -56,45 +73,50 @@ class Worth:
         return any(component.id in model.components for model in self._running.values())
 
     def used(self, component: Component, jobs: Iterable[str]) -> None:
-        """These jobs call it; each counts once."""
+        """These jobs call it."""
         for job in jobs:
-            model = self._running.get(job)
-            if model is None or component.id not in model.called:
-                self._count(component)
-            if model is not None:
+            if model := self._running.get(job):
                 model.called.add(component.id)
 
     def loaded(self, component: Component, seconds: float) -> None:
         """It came from disk once more."""
         history = self.histories[component.id]
+        if history.loads:
+            history.reload_seconds += seconds
+            self._reloaded.bytes += component.bytes
+            self._reloaded.seconds += seconds
         history.loads += 1
         history.seconds = seconds
 
     def reload_seconds(self, component: Component) -> float:
-        """What bringing it from disk takes."""
+        """What bringing it from disk takes: its own mean, and as one more load the pace of all.
+
+        A busy disk makes single loads slow; that must not make one component dearer than others.
+        """
         history = self.histories[component.id]
-        if history.loads > 1:
-            return history.seconds
-        return OVERHEAD_S + component.bytes / DISK_BYTES_PER_S
+        usual = component.bytes * self._reloaded.seconds / self._reloaded.bytes + OVERHEAD_S
+        return (history.reload_seconds + usual) / max(history.loads, 1)
 
     def of(self, component: Component) -> float:
-        """Seconds that a byte of it saves; the least is evicted first."""
-        expected = self._recent(component) + self._needed(component)
-        return self.reload_seconds(component) * expected / max(component.bytes, 1)
+        """Seconds that a byte of it saves; the least is evicted first.
 
-    def _count(self, component: Component) -> None:
-        self._clock += 1
-        history = self.histories[component.id]
-        history.uses, history.clock = self._recent(component) + 1, self._clock
+        One more job of each model is expected: while few came, what models share counts more.
+        """
+        models = len(self.histories[component.id].models)
+        expected = self._recent(component) + self._needed(component) + models
+        return self.reload_seconds(component) * expected / max(component.bytes, 1)
 
     def _recent(self, component: Component) -> float:
         history = self.histories[component.id]
-        return float(history.uses * 0.5 ** ((self._clock - history.clock) / HALF_LIFE))
+        return float(history.jobs * 0.5 ** ((self._clock - history.clock) / HALF_LIFE))
 
-    def _needed(self, component: Component) -> int:
-        """Running jobs that will call it: a conditioner is called at the start and never again."""
+    def _needed(self, component: Component) -> bool:
+        """Whether a running job will call it: a conditioner only at its start, and never again.
+
+        How many such jobs there are is no matter: one load serves them all.
+        """
         once = component.kind == Kind.CONDITIONER
-        return sum(
+        return any(
             component.id in model.components and not (once and component.id in model.called)
             for model in self._running.values()
         )
