@@ -97,6 +97,27 @@ def test_diffusion_samplers_find_the_point(
     assert all(earlier > later for earlier, later in pairwise(backbone.timesteps))
 
 
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_each_step_of_diffusion_knows_where_it_is_heading(
+    sampler: str, prediction: Prediction, omnifex_job: JobContext
+) -> None:
+    shown: list[Tensor] = []
+    sample_latents(
+        omnifex_job,
+        PointMass(prediction, C),
+        (3,),
+        Condition({}),
+        sampler=sampler,
+        steps=20,
+        prediction=prediction,
+        scheduler_config=CONFIG,
+        show=shown.append,
+    )
+    assert len(shown) == 19  # the last step is the result itself
+    assert all(torch.allclose(clean, C, atol=0.05) for clean in shown)
+
+
 def test_a_stochastic_sampler_repeats_itself_by_its_seed() -> None:
     def run(seed: int) -> Tensor:
         job = JobContext("test", seed, torch.device("cpu"))
