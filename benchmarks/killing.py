@@ -18,8 +18,8 @@ from omnifex.home import Home, open_home
 from omnifex_jobs import Job, Recipe, State
 from omnifex_jobs.journal import SUFFIX, believed
 
-KILL_AFTER_S = (0.0, 1.5)  # since the worker made its first call, or else took its first job
-EARLY = 0.2  # of the kills, while components are loaded
+MOST_CALLS = 12  # that a worker makes before it is killed
+EARLY, EARLY_S = 0.2, 1.5  # this share of the kills comes so soon, while components are loaded
 ATTEMPTS = 10_000  # nobody gives up on a job here
 PATIENCE_S = 300.0
 LOG = "calls.log"
@@ -112,6 +112,11 @@ class Lines:
             os.write(self._file, line.encode())
 
 
+def ran(home: Home, worker: ForkServerProcess) -> list[Call]:
+    """What this worker has computed."""
+    return [call for call in calls_of(home) if call.worker == worker.pid and call.how == "ran"]
+
+
 def calls_of(home: Home) -> list[Call]:
     path = home.folder / LOG
     lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
@@ -139,9 +144,7 @@ def kill_workers(
             reference = next(kinds)
             jobs[submit(home, reference)] = reference
         with working(home) as worker:
-            if chance.random() > EARLY:
-                wait_until(lambda: any(call.worker == worker.pid for call in calls_of(home)))
-            time.sleep(chance.uniform(*KILL_AFTER_S))
+            let_work(home, worker, chance)
             worker.kill()
             at = time.time()
             worker.join()
@@ -150,6 +153,16 @@ def kill_workers(
         print(f"\r{number + 1} kills, {len(jobs)} jobs", end="", flush=True)
     print()
     return jobs, costs
+
+
+def let_work(home: Home, worker: ForkServerProcess, chance: random.Random) -> None:
+    """Wait for a moment while it loads, or for some calls and a moment in the next."""
+    if chance.random() < EARLY:
+        time.sleep(chance.uniform(0, EARLY_S))
+        return
+    calls = chance.randint(1, MOST_CALLS)
+    wait_until(lambda: len(ran(home, worker)) >= calls)
+    time.sleep(chance.uniform(0, ran(home, worker)[-1].seconds))
 
 
 @contextmanager
@@ -171,10 +184,10 @@ def account(
     home: Home, worker: ForkServerProcess, at: float, jobs: dict[str, Reference], costs: Kills
 ) -> None:
     """Compare what the dead worker had computed with what the journals have."""
-    ran = [c for c in calls_of(home) if c.worker == worker.pid and c.how == "ran"]
-    costs.longest = max([costs.longest, *(call.seconds for call in ran)])
+    calls = ran(home, worker)
+    costs.longest = max([costs.longest, *(call.seconds for call in calls)])
     for job in home.queue.find(state=State.RUNNING):
-        computed = [call for call in ran if call.job == job.id]
+        computed = [call for call in calls if call.job == job.id]
         has = records(home, job.id)
         kept = has - costs.recorded.get(job.id, 0)
         costs.recorded[job.id] = has

@@ -119,6 +119,26 @@ def test_a_short_job_writes_nothing(bench: Workbench, tmp_path: Path) -> None:
     assert not root.exists()
 
 
+def test_a_job_that_is_thought_short_is_recorded_once_it_is_not(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    whole = run(bench, dots(bench, steps=STEPS), tmp_path / "once", short_s=60.0).files
+    job, short_s = dots(bench, steps=STEPS), 0.05  # its calls are slower than the first time
+    dies = dying(4)
+
+    def during() -> None:
+        time.sleep(0.02)
+        dies()
+
+    Dots.during = staticmethod(during)
+    with pytest.raises(Killed):
+        run(bench, job, tmp_path, short_s=short_s)
+    Dots.during = staticmethod(lambda: None)
+    resumed = run(bench, job, tmp_path, short_s=short_s)
+    assert resumed.files == whole
+    assert 0 < resumed.metrics["calls_replayed"] < 4
+
+
 def test_a_short_job_with_large_outputs_writes_them(bench: Workbench, tmp_path: Path) -> None:
     root = tmp_path / "journals"
     assert run(bench, dots(bench, steps=STEPS), root, short_s=60.0, most_bytes=1000).files

@@ -56,7 +56,7 @@ class Entry:
     """One call of a job: what is compared when it comes again, and what is given then."""
 
     call: str
-    inputs: str  # the fingerprint
+    inputs: str | None  # the fingerprint; None where nobody took it
     kept: bool = False  # else the call is computed again
     output: Any = None  # the form of what was kept
 
@@ -71,10 +71,15 @@ class Entry:
         return cls(**json.loads(record[ABOUT.size : start])), record[start:]
 
 
+UNSEEN = Entry("", None).record()
+
+
 class JobJournal(Unrecorded):
     """Replays what the journal has, then records; used by one job, in its thread.
 
-    What a job computes in its first half second waits in memory: a short job makes no file.
+    What a job computes in its first half second waits in memory: a short job makes no file. Where
+    the cost model expects it to be that short, not even that is done; if it then takes longer, the
+    calls of its first half second are the ones that a crash costs.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class JobJournal(Unrecorded):
         self._short_s, self._most_bytes = short_s, most_bytes
         self._position = 0
         self._computed = 0.0
+        self._short: bool | None = None  # by the cost model; not asked before the first call
         self._unwritten: deque[tuple[bytes, ...]] = deque()
         self._bytes = 0  # in memory
         self._difference = ""
@@ -106,7 +112,7 @@ class JobJournal(Unrecorded):
     def _replay(self, call: ComponentCall, compute: Callable[[], Any], replayed: Told) -> Any:
         with self._accounted():
             entry, data = self._read()
-            if entry.inputs != fingerprint(call):
+            if entry.inputs not in (None, fingerprint(call)):
                 self._diverge(f"its call {self._position}, {call}, was another before")
             output = self._given_again(call, entry, data) if entry.kept else None
         if not entry.kept:
@@ -137,13 +143,28 @@ class JobJournal(Unrecorded):
     # Recording
 
     def _record(self, call: ComponentCall, compute: Callable[[], Any]) -> Any:
+        if self._may_rest(call):
+            output = self._timed(call, compute)
+            self._keep(call, UNSEEN)
+            return output
         with self._accounted():
             inputs = fingerprint(call)  # before the call, which may change them
+        output = self._timed(call, compute)
+        with self._accounted():
+            self._keep(call, entry_of(call, inputs, output))
+        return output
+
+    def _may_rest(self, call: ComponentCall) -> bool:
+        """Whether the job has been short so far, and is expected to stay so."""
+        if self._short is None:
+            expected = call.job.work.amount.expected
+            self._short = expected is not None and expected < self._short_s
+        return self._short and not self._journal.begun and self._computed < self._short_s
+
+    def _timed(self, call: ComponentCall, compute: Callable[[], Any]) -> Any:
         loaded, began = call.job.load_seconds, time.perf_counter()
         output = compute()
         self._computed += time.perf_counter() - began - (call.job.load_seconds - loaded)
-        with self._accounted():
-            self._keep(call, entry_of(call, inputs, output))
         return output
 
     def _keep(self, call: ComponentCall, record: tuple[bytes, ...]) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from omnifex.home import Home
 from omnifex.versions import software
-from omnifex_jobs import Claim, JobsError
+from omnifex_jobs import Claim, Job, JobsError
 from omnifex_jobs.errors import LostClaim
-from omnifex_jobs.journal import Journal
+from omnifex_jobs.journal import Journal, Owner
 
 if TYPE_CHECKING:
     from omnifex.engine.context import Listener
@@ -81,5 +81,9 @@ class Durability:
 
     def _open(self) -> Journal:
         job, queue = self._claim.job, self._home.queue
-        owner = {"recipe": job.recipe_hash, "software": software()}
-        return self._home.journals.open(job.id, owner, partial(queue.holds, self._claim))
+        return self._home.journals.open(job.id, owner_of(job), partial(queue.holds, self._claim))
+
+
+def owner_of(job: Job) -> Owner:
+    """Whose the journal of this job is, if this process is to use it."""
+    return {"recipe": job.recipe_hash, "software": software()}
