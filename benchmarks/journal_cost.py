@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean, median
 from typing import TYPE_CHECKING
 
 from omnifex_jobs.journal import Journal, Journals
@@ -38,7 +38,7 @@ def print_cost(rounds: int) -> bool:
     print(f"journal, medians of {rounds} rounds (target ≤ {TARGET:.0%} of run time)")
     with tempfile.TemporaryDirectory() as folder, Workbench(Path(folder)) as bench:
         shares = [share(bench, Path(folder), *kind, rounds) for kind in KINDS]
-    print(f"  all: {statistics.mean(shares):.2%}")
+    print(f"  all: {mean(shares):.2%}")
     return max(shares) <= TARGET
 
 
@@ -48,45 +48,49 @@ def share(
     """The part of its run time that a job spends on its journal."""
     asked = bench.assignment(modality, prompt=prompt, steps=steps, seed=7)
     bench.engine.run(asked)  # loads what it needs
-    ratios, noises, shares, sizes = [], [], [], []
-    for _ in range(rounds):
-        before, (journaled, spent, size), after = (
-            plain(bench, asked),
-            ours(bench, asked, folder),
-            0.0,
-        )
-        after = plain(bench, asked)
-        ratios.append(2 * journaled / (before + after))
-        noises.append(max(before, after) / min(before, after))
-        shares.append(spent / journaled)
-        sizes.append(size)
+    rows = [
+        (plain(bench, asked), ours(bench, asked, folder), plain(bench, asked))
+        for _ in range(rounds)
+    ]
+    ratio = median(2 * spent.cpu / (before + after) for before, spent, after in rows)
+    noise = median(max(before, after) / min(before, after) for before, _, after in rows)
+    account = median(spent.journal / spent.wall for _, spent, _ in rows)
     print(
-        f"  {modality:6} {steps} steps: with the journal {statistics.median(ratios):.3f} of the "
-        f"time without (noise {statistics.median(noises):.3f}); its own account "
-        f"{statistics.median(shares):.2%}; {sizes[0] / 1e6:.2f} MB"
+        f"  {modality:6} {steps} steps: {ratio:.3f} of the processor's time without it "
+        f"(noise {noise:.3f}); by its own account {account:.2%} of run time; "
+        f"{rows[0][1].size / 1e6:.2f} MB"
     )
-    return statistics.median(shares)
+    return account
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of the processor and of the clock, those on the journal, and the journal's bytes."""
+
+    cpu: float
+    wall: float
+    journal: float
+    size: int
 
 
 def plain(bench: Workbench, asked: Assignment) -> float:
-    """Seconds of the job without a journal."""
-    began = time.perf_counter()
+    """Seconds of the processor for the job without a journal."""
+    began = time.thread_time()
     bench.engine.run(asked)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
-def ours(bench: Workbench, asked: Assignment, folder: Path) -> tuple[float, float, int]:
-    """Seconds of the job, those spent on its journal, and the journal's bytes."""
+def ours(bench: Workbench, asked: Assignment, folder: Path) -> Spent:
     from omnifex.engine.recording import JobJournal
 
     journal = Journals(folder / "journals").open("JOB", {}, lambda: True)
     with closing(journal), synced(journal):
-        began = time.perf_counter()
+        cpu, wall = time.thread_time(), time.perf_counter()
         outcome = bench.engine.run(replace(asked, journal=JobJournal(journal)))
-        seconds = time.perf_counter() - began
+        cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
     size = journal.path.stat().st_size if journal.path.exists() else 0
     journal.drop()
-    return seconds, float(outcome.metrics["journal_time"]), size
+    return Spent(cpu, wall, float(outcome.metrics["journal_time"]), size)
 
 
 @contextmanager

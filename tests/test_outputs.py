@@ -30,6 +30,7 @@ DTYPES = (
     torch.float8_e4m3fn,
     torch.int64,
     torch.uint8,
+    torch.complex128,
     torch.bool,
 )
 
@@ -96,8 +97,11 @@ def test_nested_values_keep_their_types() -> None:
 
 def test_a_tensor_that_is_there_twice_is_one() -> None:
     one = torch.rand(3)
-    first, second = again((one, [one]))
+    none = torch.zeros(0, 2)
+    first, second, empty, third = again((one, [one], none, one.clone()))
     assert first is second[0]
+    assert first is not third
+    assert empty.shape == (0, 2)
 
 
 def test_outputs_of_the_libraries_come_back_as_they_are() -> None:
@@ -135,7 +139,6 @@ class Secret:
         torch.nn.Linear(1, 1),
         torch.Generator(),
         torch.complex(torch.ones(2), torch.ones(2)).conj(),
-        torch.ones(2, dtype=torch.complex128),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -164,8 +167,9 @@ def test_damaged_tensors_are_unreadable() -> None:
     form, data = packed(torch.ones(3))
     with pytest.raises(Unreadable):
         unpacked(form, data[:-1], CPU)
-    with pytest.raises(Unreadable):
-        unpacked({"tensor": 1}, data, CPU)
+    for wrong in ({"dtype": "no_such"}, {"dtype": "nn"}, {"shape": [4]}, {"at": 4}):
+        with pytest.raises(Unreadable):
+            unpacked(form | wrong, data, CPU)
 
 
 # Fingerprints

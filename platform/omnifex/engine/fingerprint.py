@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from omnifex.engine.call import ComponentCall
+from omnifex.engine.raw import buffer, raw_bytes
 
 SMALL_BYTES = 1 << 16
 WORDS = 511  # folded into one; an odd number, so that a constant is not folded into nothing
@@ -42,23 +43,14 @@ def update(digest: hashlib.blake2b, tensor: Tensor) -> None:
 
     Folding is done where the tensor lies, so that no more than a 511th of it leaves the device.
     """
-    raw = raw_bytes(tensor.detach() if tensor.requires_grad else tensor)
+    raw = raw_bytes(tensor)
     if raw.numel() <= SMALL_BYTES:
-        digest.update(raw.cpu().numpy().data)
+        digest.update(buffer(raw))
         return
     if raw.storage_offset() % 8:  # words must be aligned
         raw = raw.clone()
     raw = raw.view(-1)
     folded = raw.numel() // (8 * WORDS) * (8 * WORDS)
     words = raw[:folded].view(torch.int64).view(-1, WORDS)
-    digest.update(torch.hash_tensor(words, 1).cpu().numpy().data)
-    digest.update(raw[folded:].cpu().numpy().data)
-
-
-def raw_bytes(tensor: Tensor) -> Tensor:
-    """Its memory, in order; as quick as can be, for every input of every call comes here."""
-    if not tensor.is_contiguous():
-        tensor = tensor.contiguous()
-    if not tensor.ndim or tensor.stride(-1) != 1:
-        tensor = tensor.as_strided((tensor.numel(),), (1,))
-    return tensor.view(torch.uint8)
+    digest.update(buffer(torch.hash_tensor(words, 1)))
+    digest.update(buffer(raw[folded:]))

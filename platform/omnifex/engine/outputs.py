@@ -1,6 +1,7 @@
-"""Outputs of components as plain JSON and safetensors, and back: nothing here unpickles.
+"""Outputs of components as plain JSON and the bytes of their tensors, and back.
 
 What comes back is what was given, to the bit: types, dtypes, strides, which tensors were one.
+Nothing here unpickles, and no class is made that is not known to hold an output.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
+
+from omnifex.engine.raw import buffer, of_bytes, raw_bytes
 
 PLAIN = (type(None), bool, int, float, str)
 LIBRARIES = ("diffusers", "transformers")  # whose classes may be made again by their names
@@ -38,17 +39,18 @@ def packed(output: Any) -> tuple[Any, bytes]:
 def unpacked(form: Any, data: bytes, device: torch.device) -> Any:
     """The output again, on a device that need not be the one it was packed on."""
     try:
-        return Unpacking(load(data) if data else {}, device).value(form)
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        return Unpacking(data, device).value(form)
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         raise Unreadable(str(error)) from error
 
 
 class Packing:
-    """Collects an output's tensors while its form is written."""
+    """Collects the bytes of an output's tensors while its form is written."""
 
     def __init__(self) -> None:
-        self._tensors: list[Tensor] = []
-        self._places: dict[int, int] = {}  # by the tensor's id, so that one stays one
+        self._parts: list[memoryview] = []
+        self._size = 0
+        self._forms: dict[int, dict[str, Any]] = {}  # by the tensor's id, so that one stays one
 
     def form(self, value: Any) -> Any:
         kind = type(value)
@@ -72,36 +74,37 @@ class Packing:
         return {"class": f"{kind.__module__}:{kind.__qualname__}", "parts": parts}
 
     def data(self) -> bytes:
-        if not self._tensors:
-            return b""
-        own = [tensor.detach().to("cpu").contiguous() for tensor in self._tensors]
-        if len(own) > 1:  # safetensors takes no two that share memory
-            own = [tensor.clone() for tensor in own]
-        try:
-            return save({str(place): tensor for place, tensor in enumerate(own)})
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise Unwritable(str(error)) from error
+        return b"".join(self._parts)
 
     def _tensor(self, tensor: Tensor) -> dict[str, Any]:
         simple = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
         if not simple or tensor.is_conj() or tensor.is_neg() or tensor.is_quantized:
             raise Unwritable(f"a {type(tensor).__name__} of layout {tensor.layout}")
-        place = self._places.setdefault(id(tensor), len(self._tensors))
-        if place == len(self._tensors):
-            self._tensors.append(tensor)
-        form: dict[str, Any] = {"tensor": place}
+        if id(tensor) not in self._forms:
+            self._forms[id(tensor)] = self._new(tensor)
+        return self._forms[id(tensor)]
+
+    def _new(self, tensor: Tensor) -> dict[str, Any]:
+        form: dict[str, Any] = {
+            "tensor": len(self._forms),
+            "at": self._size,
+            "dtype": str(tensor.dtype).removeprefix("torch."),
+            "shape": list(tensor.shape),
+        }
         if tensor.device.type != "cpu":
             form["device"] = tensor.device.type
         if not tensor.is_contiguous():  # kernels choose by it, and so may the next call's bits
             form["stride"] = torch.empty_like(tensor, device="meta").stride()
+        self._parts.append(buffer(raw_bytes(tensor)))
+        self._size += tensor.nbytes
         return form
 
 
 class Unpacking:
     """Makes an output again of its form and its tensors."""
 
-    def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:
-        self._loaded, self._device = tensors, device
+    def __init__(self, data: bytes, device: torch.device) -> None:
+        self._data, self._device = data, device
         self._made: dict[int, Tensor] = {}
 
     def value(self, form: Any) -> Any:
@@ -120,13 +123,19 @@ class Unpacking:
     def _tensor(self, form: dict[str, Any]) -> Tensor:
         place = form["tensor"]
         if place not in self._made:
-            found = self._loaded[str(place)]
-            stride = form.get("stride") or found.stride()
-            device = self._device if "device" in form else torch.device("cpu")
-            # In memory of torch's own, which is aligned as the first one's was.
-            own = torch.empty_strided(found.shape, stride, dtype=found.dtype, device=device)
-            self._made[place] = own.copy_(found)
+            self._made[place] = self._new(form)
         return self._made[place]
+
+    def _new(self, form: dict[str, Any]) -> Tensor:
+        dtype, shape = dtype_named(form["dtype"]), form["shape"]
+        size = torch.Size(shape).numel() * dtype.itemsize
+        found = of_bytes(self._data[form["at"] : form["at"] + size], dtype, shape)
+        device = self._device if "device" in form else torch.device("cpu")
+        # In memory of torch's own, which is aligned as the first one's was.
+        own = torch.empty_strided(
+            found.shape, form.get("stride") or found.stride(), dtype=dtype, device=device
+        )
+        return own.copy_(found)
 
 
 def is_record(kind: type) -> bool:
@@ -160,4 +169,11 @@ def class_named(name: str) -> type:
     found = getattr(sys.modules[module], path)
     if not isinstance(found, type):
         raise TypeError(f"{name} is no class")
+    return found
+
+
+def dtype_named(name: str) -> torch.dtype:
+    found = getattr(torch, name)
+    if not isinstance(found, torch.dtype):
+        raise TypeError(f"{name} is no dtype")
     return found
