@@ -139,6 +139,7 @@ def test_the_demo_makes_an_example_of_each_modality(cli: Cli, tmp_path: Path) ->
         (["models", "show", "nope"], "no model 'nope'"),
         (["models", "add", "nowhere"], "no folder"),
         (["worker", "--device", "cuda:99"], "no device 'cuda:99'"),
+        (["worker", "--memory", "lots"], "memory is 'lots', but must be a size above zero"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(

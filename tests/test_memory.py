@@ -10,6 +10,7 @@ import torch
 from dots_plugin import Dots
 from engine_cases import call, dots, free, wait_until
 
+import omnifex
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Engine
@@ -17,6 +18,7 @@ from omnifex.engine.ladder import Ladder, NotEnoughMemory
 from omnifex.engine.model import LoadedModel
 from omnifex.engine.shortage import bytes_asked, ran_out
 from omnifex.errors import GenerationFailed
+from omnifex.memory import BadMemorySize
 from omnifex.workbench import Workbench
 from omnifex.worker.failure import job_error
 
@@ -210,6 +212,19 @@ def test_a_shortage_while_a_component_loads_is_survived_too(
     monkeypatch.setattr(Dots, "from_config", from_config)
     assert engine.run(dots(bench)).files
     assert engine.residency.loads == 1
+
+
+def test_a_studio_keeps_to_the_memory_that_it_is_given(tmp_path: Path) -> None:
+    with omnifex.Studio(tmp_path / "small", plugins=[dots_plugin], memory=3) as studio:
+        job = studio.submit("dots", prompt="too many dots")
+        with pytest.raises(omnifex.JobFailed, match="4 bytes, but components may use 3 bytes on"):
+            job.result(60)
+    with omnifex.Studio(tmp_path / "large", plugins=[dots_plugin], memory="1GB") as studio:
+        job = studio.submit("dots", prompt="dots")
+        job.result(60)
+        assert job.metrics["peak_memory_bytes"] > 0
+    with pytest.raises(BadMemorySize, match="memory is 'lots', but must be a size above zero"):
+        omnifex.Studio(tmp_path / "none", plugins=[dots_plugin], memory="lots")
 
 
 def test_another_error_is_no_shortage(

@@ -41,6 +41,7 @@ class Studio:
         *,
         workers: int = 1,
         devices: Sequence[str] | None = None,
+        memory: str | int | None = None,
         plugins: PluginHost | Iterable[object] = (),
     ) -> None:
         self._home = open_home(home, plugins)
@@ -48,7 +49,7 @@ class Studio:
         # Also at the exit of an interpreter whose user forgot to close.
         self._closing = weakref.finalize(self, _close, self._home, self._workers)
         for _ in range(workers):
-            self.serve(devices)
+            self.serve(devices, memory)
 
     def __enter__(self) -> Studio:
         return self
@@ -157,9 +158,11 @@ class Studio:
         """Whether some worker, of this process or another, is there to run the jobs."""
         return served(self._home.queue)
 
-    def serve(self, devices: Sequence[str] | None = None) -> None:
+    def serve(
+        self, devices: Sequence[str] | None = None, memory: str | int | None = None
+    ) -> None:
         """Run jobs in this process from now on, until the studio is closed."""
-        worker = Worker(self._home, devices=devices)
+        worker = Worker(self._home, devices=devices, memory=memory)
         worker.start()
         self._workers.append(worker)
 

@@ -22,6 +22,12 @@ def worker(
     at_once: Annotated[
         int, typer.Option(min=1, max=64, help="Jobs that each device runs by turns.")
     ] = 4,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What models may use of each device, such as 8GB.", show_default="what is free"
+        ),
+    ] = None,
     home: options.Home = None,
 ) -> None:
     """Run the jobs of a home until Ctrl-C; what is not done by then goes back to the queue."""
@@ -34,7 +40,7 @@ def worker(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     opened = open_home(home, context.obj)
     devices = checked_devices(device or None) or find_devices()
-    serving = Worker(opened, devices=devices, at_once=at_once)
+    serving = Worker(opened, devices=devices, memory=memory, at_once=at_once)
     with told_to_stop() as told:
         serving.start()
         typer.echo(f"serving {opened.folder} on {', '.join(devices)}; Ctrl-C stops", err=True)

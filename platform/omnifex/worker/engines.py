@@ -22,8 +22,9 @@ class Engines:
         self,
         devices: Sequence[str] | None = None,
         prepare: Callable[[Engine], object] = lambda engine: None,
+        memory: int | None = None,
     ) -> None:
-        self._devices, self._prepare = devices, prepare
+        self._devices, self._prepare, self._memory = devices, prepare, memory
         self._engines: list[Engine] = []
         self._lent: Counter[Engine] = Counter()
         self._changing = threading.Lock()
@@ -69,7 +70,8 @@ class Engines:
         if not self._engines:
             from omnifex.engine.engine import Engine
 
-            self._engines = [Engine(device) for device in self._devices or find_devices()]
+            devices = self._devices or find_devices()
+            self._engines = [Engine(device, memory=self._memory) for device in devices]
             for engine in self._engines:
                 self._prepare(engine)
         return self._engines

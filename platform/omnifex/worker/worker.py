@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnifex.device import checked_devices
 from omnifex.home import Home
+from omnifex.memory import checked_memory
 from omnifex.presence import bury_the_dead
 from omnifex.versions import version
 from omnifex.worker.costs import CostBook
@@ -38,7 +39,8 @@ log = logging.getLogger("omnifex.worker")
 class Worker:
     """Runs jobs of one home in threads of this process, from `start` to `stop`.
 
-    `devices` are found when the first job comes; each runs up to `at_once` jobs by turns.
+    `devices` are found when the first job comes; each runs up to `at_once` jobs by turns, with at
+    most so much `memory` for models, such as "8GB".
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Worker:
         home: Home,
         *,
         devices: Sequence[str] | None = None,
+        memory: str | int | None = None,
         at_once: int = AT_ONCE,
         lease_s: float = LEASE_S,
     ) -> None:
@@ -53,7 +56,7 @@ class Worker:
         self._devices = checked_devices(devices)
         self._at_once, self._lease_s = at_once, lease_s
         self._costs = CostBook(home.database)
-        self._engines = Engines(self._devices, self._costs.restore)
+        self._engines = Engines(self._devices, self._costs.restore, checked_memory(memory))
         self._runs: dict[Run, threading.Thread] = {}
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
