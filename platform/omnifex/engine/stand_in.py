@@ -8,7 +8,6 @@ component, through the job's dispatcher; in between, the component may leave the
 from __future__ import annotations
 
 import contextlib
-import copy
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import current_job
+from omnifex.engine.copies import own_copy
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.errors import PluginError
 from omnifex_registry import Component, dtype_of, in_dtype, load_component, load_skeleton
@@ -60,14 +60,11 @@ class StandIns:
         return own
 
     def copy_of(self, component: Component) -> Any:
-        """A tokenizer or scheduler for one job: its pipeline changes it, which none other may see.
-
-        Copying takes a fraction of the time of loading, and holds up the other jobs as long.
-        """
+        """A tokenizer or scheduler for one job, whose pipeline changes it."""
         with self._building:
             if component.id not in self._originals:
                 self._originals[component.id] = load_component(component)
-            return copy.deepcopy(self._originals[component.id])
+            return own_copy(self._originals[component.id])
 
     def in_dtype(self, component: Component, dtype: torch.dtype) -> Any:
         """A stand-in for the component in another type than it has, or in its usual one again."""
