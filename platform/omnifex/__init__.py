@@ -1,7 +1,12 @@
 """Omnifex: one API, one queue and one pool of devices for every modality."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Read when torch is first imported. Its threads else spin while they wait for each other, and where
+# other programs want the same cores an operation of microseconds takes as long as their time slice.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncStudio as AsyncStudio
