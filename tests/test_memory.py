@@ -16,6 +16,7 @@ from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Engine
 from omnifex.engine.ladder import Ladder, NotEnoughMemory
 from omnifex.engine.model import LoadedModel
+from omnifex.engine.peaks import CLEAR, PeakMemory, peak_memory
 from omnifex.engine.shortage import bytes_asked, ran_out
 from omnifex.errors import GenerationFailed
 from omnifex.memory import BadMemorySize
@@ -225,6 +226,31 @@ def test_a_studio_keeps_to_the_memory_that_it_is_given(tmp_path: Path) -> None:
         assert job.metrics["peak_memory_bytes"] > 0
     with pytest.raises(BadMemorySize, match="memory is 'lots', but must be a size above zero"):
         omnifex.Studio(tmp_path / "none", plugins=[dots_plugin], memory="lots")
+
+
+def test_a_peak_is_that_of_its_own_time() -> None:
+    reached = [100]
+    memory = PeakMemory(lambda: max(reached), lambda: reached.__delitem__(slice(0, -1)))
+    with memory.watched() as outer:
+        reached += [500, 200]
+        with memory.watched() as inner:
+            reached += [300, 100]
+        with memory.watched() as last:
+            pass
+    assert (outer.bytes, inner.bytes, last.bytes) == (500, 300, 100)
+
+
+@pytest.mark.skipif(not CLEAR.exists(), reason="only Linux forgets a process's peak")
+def test_a_processs_peak_counts_what_was_freed_again() -> None:
+    memory = peak_memory(torch.device("cpu"))
+    with memory.watched() as before:
+        pass
+    with memory.watched() as large:
+        torch.ones(50_000_000)
+    with memory.watched() as after:
+        pass
+    assert large.bytes - before.bytes > 150_000_000
+    assert large.bytes - after.bytes > 150_000_000
 
 
 def test_another_error_is_no_shortage(

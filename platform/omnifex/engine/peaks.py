@@ -63,6 +63,22 @@ def peak_memory(device: torch.device) -> PeakMemory:
     return PeakMemory(process_peak, forget_process_peak)
 
 
+@contextmanager
+def beside_weights(device: torch.device, known: int) -> Iterator[Peak]:
+    """What a call takes beside all that is there before it; 0 where nobody counts that.
+
+    Asking torch takes longer than a small call: what is known already is not measured again.
+    """
+    beside = Peak(known)
+    if known or device.type != "cuda":
+        yield beside
+        return
+    before = torch.cuda.memory_allocated(device)
+    with peak_memory(device).watched() as whole:
+        yield beside
+    beside.bytes = max(0, whole.bytes - before)
+
+
 def process_peak() -> int:
     """Where the system cannot forget it, this is the peak since the process began."""
     if sys.platform == "win32":

@@ -25,6 +25,7 @@ from omnifex.engine.joining import (
     sizes,
     split,
 )
+from omnifex.engine.shortage import ran_out
 from omnifex.engine.signature import Reading
 from omnifex.engine.steadiness import state_of
 
@@ -113,13 +114,18 @@ class Proofs:
             except NotSplit:
                 reason = "its output does not split"
             except Exception as error:
+                if ran_out(error) and len(calls) > 2:
+                    break
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             else:
                 if difference is None:
                     self._accept(calls, proved)
                     return
                 reason = difference
-        self._condemn(calls[0], reason)
+        else:
+            self._condemn(calls[0], reason)
+            return
+        self._compare(calls[:2], outcomes[:2], together)  # two may fit where many do not
 
     def _candidates(self, calls: Sequence[ComponentCall]) -> Sequence[Plan]:
         """The plan that was proved for other differences, or all that may be."""

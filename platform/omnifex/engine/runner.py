@@ -17,6 +17,7 @@ from omnifex.engine.costs import CostModel
 from omnifex.engine.joining import Plan, joined, split
 from omnifex.engine.ladder import Ladder
 from omnifex.engine.memo import Purity
+from omnifex.engine.peaks import beside_weights
 from omnifex.engine.proof import Proofs
 from omnifex.engine.record import CallRecord, How, Observer
 from omnifex.engine.residency import Residency
@@ -43,6 +44,12 @@ class Runner:
 
     def run(self, batch: Sequence[ComponentCall]) -> list[Any]:
         """Each call's result or Failure; joined where that is proved to give the same."""
+        try:
+            return self._run(batch)
+        except BaseException as error:  # the jobs that wait must hear of it, whatever it is
+            return [Failure(error) for _ in batch]
+
+    def _run(self, batch: Sequence[ComponentCall]) -> list[Any]:
         if len(batch) == 1:
             return [self._outcome(batch[0])]
         outcomes: dict[ComponentCall, Any] = {}
@@ -125,8 +132,15 @@ class Runner:
 
     def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
         """The output, joined where there is a plan."""
-        learn = partial(self._costs.observe, calls[0].kind, rows_of(calls))
-        with self._purity.watched(calls[0], module), self._stopwatch.timing(learn):
+        kind, rows = calls[0].kind, rows_of(calls)
+        known = self._costs.peak_bytes(kind, rows)
+        with (
+            self._purity.watched(calls[0], module),
+            beside_weights(self._residency.device, known) as peak,
+            self._stopwatch.timing(
+                lambda seconds: self._costs.observe(kind, rows, seconds, peak.bytes)
+            ),
+        ):
             if plan is None:
                 return calls[0].run(module)
             args, kwargs = joined(plan, calls)
@@ -157,6 +171,7 @@ class Runner:
             load=load,
             run=run,
             how=how,
+            peak_bytes=self._costs.peak_bytes(first.kind, rows_of(calls)) if how == "ran" else 0,
         )
         for observer in self.observers:
             observer(record)
