@@ -73,5 +73,10 @@ class ComponentCall:
             raise
 
     def __str__(self) -> str:
-        method = "" if self.method == "__call__" else f".{self.method}"
-        return f"{self.component.role}{method} ({self.component.class_name})"
+        return said(self.component, self.method)
+
+
+def said(component: Component, method: str) -> str:
+    """How a call is named to people."""
+    method = "" if method == "__call__" else f".{method}"
+    return f"{component.role}{method} ({component.class_name})"

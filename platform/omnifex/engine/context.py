@@ -155,6 +155,12 @@ class JobContext:
             )
         return self.inputs[reference]
 
+    def account(self, together: int, load_seconds: float) -> None:
+        """A call of this job ran, with those of so many jobs, once its component was there."""
+        self.calls += 1
+        self.load_seconds += load_seconds
+        self.batched_with = max(self.batched_with, together)
+
     @contextmanager
     def _apart(self) -> Iterator[None]:
         """Leave the job's randomness and its journal as they are, whatever is called in between."""

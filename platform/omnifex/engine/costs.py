@@ -6,6 +6,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from omnifex_jobs import CallCost, ComponentCost
 
@@ -14,8 +15,7 @@ ENOUGH = 1000  # calls are counted so far
 MEMORY = 0.1  # the weight of the latest call, once there were enough
 
 
-@dataclass(frozen=True, slots=True)
-class CallKind:
+class CallKind(NamedTuple):
     """Calls that take equally long for equally many rows; `shape` leaves out the batch axis."""
 
     component: str
@@ -66,9 +66,12 @@ class CostModel:
 
     def peak_bytes(self, kind: CallKind, rows: int) -> int:
         """The memory that such a call needs beside the weights, rather too much than too little."""
+        known = self._calls.get(kind, {})
+        if one := known.get(rows):  # needs no lock, and is asked for at every call
+            return one.peak_bytes
         with self._lock:
             known = self._calls.get(kind, {})
-            enough = [rows_seen for rows_seen in known if rows_seen >= rows]
+            enough = [rows_seen for rows_seen in known if rows_seen > rows]
             if enough:
                 return known[min(enough)].peak_bytes
             return max((one.peak_bytes * rows // seen for seen, one in known.items()), default=0)
@@ -96,11 +99,12 @@ class CostModel:
     def observe(self, kind: CallKind, rows: int, seconds: float, peak_bytes: int = 0) -> None:
         """A call of so many rows took so long."""
         with self._lock:
-            if one := self._calls.get(kind, {}).get(rows):
+            known = self._calls.get(kind, {})
+            if one := known.get(rows):
                 one.observe(seconds, peak_bytes)
             else:
                 first = Estimate(seconds, peak_bytes=peak_bytes)
-                self._calls[kind] = {**self._calls.get(kind, {}), rows: first}
+                self._calls[kind] = {**known, rows: first}
             self._changed_calls.add((kind, rows))
 
     def observe_load(self, component_id: str, seconds: float) -> None:

@@ -106,10 +106,11 @@ class Dispatcher:
 
     def _serve(self) -> None:
         """The device's thread: choose the calls that run next, run them, hand the results back."""
-        while batch := self._choose():
-            for call, outcome in zip(batch, self.runner.run(batch), strict=True):
-                self._gathering.expect(call.job)
-                call.settle(outcome)
+        with torch.inference_mode():  # which each job's own thread is in
+            while batch := self._choose():
+                for call, outcome in zip(batch, self.runner.run(batch), strict=True):
+                    self._gathering.expect(call.job)
+                    call.settle(outcome)
 
     def _choose(self) -> list[ComponentCall]:
         """Calls of one component to run now; none once the dispatcher is closed."""

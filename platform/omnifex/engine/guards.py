@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, is_dataclass
 from math import isnan
 from typing import Any
@@ -13,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from omnifex.engine.call import ComponentCall
+from omnifex.engine.call import ComponentCall, said
 from omnifex.engine.randomness import SharedRandomness
 from omnifex.errors import PluginError
 from omnifex_registry import Component, Kind
 
 WATCHED = (Kind.BACKBONE, Kind.AUTOENCODER, Kind.DECODER)  # conditioners may mask with infinity
-LOOK_EVERY = 8  # calls on an accelerator, which every look waits for
+LOOK_EVERY = 8  # calls: every look waits for the device, and is as much work as a small call
+LOOK_AFTER_S = 0.25  # though no NaN is computed with for longer than that, or than one call
+NOTHING = nullcontext()
 
 
 class NotANumber(ValueError):
@@ -35,38 +38,43 @@ class Guard:
         self._note = note
         self._random = SharedRandomness()
         self._seeded: set[str] = set()
-        self._sums: list[tuple[str, Tensor]] = []
+        self._sums: list[tuple[tuple[int, Component, str], Tensor]] = []
+        self._looked = time.monotonic()
         self._spoiled: NotANumber | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """The job's Python from its first line to its last."""
-        self._random.renew(all_of_it=True)
+        self._random.renew()
         try:
             yield
         finally:
-            self._tell_seeded(self._random.put_back(all_of_it=True))
+            self._tell_seeded(self._random.put_back())
 
-    @contextmanager
-    def making(self, *, alone: bool) -> Iterator[None]:
+    def making(self, *, alone: bool) -> AbstractContextManager[None]:
         """A component call: the job's Python stops here, and others may go on.
 
-        `random` is looked at only where there are others: that takes longer than all the rest.
+        Where there are no others, nobody draws from what the job may have seeded before it is
+        looked at again: with its first call that is not alone, or at its end.
         """
-        self._tell_seeded(self._random.put_back(all_of_it=not alone))
+        return NOTHING if alone else self._making_way()
+
+    @contextmanager
+    def _making_way(self) -> Iterator[None]:
+        self._tell_seeded(self._random.put_back())
         try:
             yield
         finally:
-            self._random.renew(all_of_it=not alone)
+            self._random.renew()
 
     def answered(self, call: ComponentCall, output: Any) -> Any:
         """The output of a call, once it is seen to be numbers."""
         self.count += 1
         self.called[call.component.id] = call.component
         if call.component.kind in WATCHED:
-            where = f"in call {self.count}, {call}"
+            where = self.count, call.component, call.method
             self._sums += [(where, leaf.sum(dtype=torch.float32)) for leaf in floats(output)]
-            if call.job.device.type == "cpu" or len(self._sums) >= LOOK_EVERY:
+            if len(self._sums) >= LOOK_EVERY or time.monotonic() > self._looked + LOOK_AFTER_S:
                 self._look()
         return output
 
@@ -84,13 +92,14 @@ class Guard:
 
     def _look(self) -> None:
         """A sum is NaN where one of its numbers is; one wait for the device for all of them."""
+        self._looked = time.monotonic()
         if not self._sums:
             return
         sums = torch.stack([total for _, total in self._sums]).tolist()
-        for (where, _), total in zip(self._sums, sums, strict=True):
+        for ((count, component, method), _), total in zip(self._sums, sums, strict=True):
             if isnan(total) and not self._spoiled:
                 self._spoiled = NotANumber("its output has NaN in it")
-                self._spoiled.add_note(where)
+                self._spoiled.add_note(f"in call {count}, {said(component, method)}")
         self._sums.clear()
         if self._spoiled:
             raise self._spoiled
@@ -115,6 +124,8 @@ def demand_untouched(altered: Iterable[Component]) -> None:
 
 def floats(value: Any) -> list[Tensor]:
     """The floating tensors in an output or in media, arrays included."""
+    if type(value) is Tensor:  # as most are; the rest is looked through with some effort
+        return [value] if value.is_floating_point() else []
     found = []
     for leaf in pytree.tree_leaves(value):
         if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from omnifex_registry import Kind
 
 BUDGET = 256 * 2**20  # bytes of outputs, in host memory
 MOST_INPUT = 64 * 2**20  # bytes; hashing more costs more than it saves
+NOTHING = nullcontext()
 TRIALS = 3  # calls in which a component may still be filling tables of its own
 
 
@@ -91,13 +92,17 @@ class Purity:
         """Whether a call of this method left the component and the global randomness as it was."""
         return place(call) in self._pure
 
-    @contextmanager
-    def watched(self, call: ComponentCall, module: Any) -> Iterator[None]:
+    def watched(self, call: ComponentCall, module: Any) -> AbstractContextManager[None]:
         """Look at the module before and after a call of it, until it is known."""
+        if not memorable(call):
+            return NOTHING
         where = place(call)
-        if not memorable(call) or where in self._pure or self._failed[where] >= TRIALS:
-            yield
-            return
+        known = where in self._pure or self._failed[where] >= TRIALS
+        return NOTHING if known else self._tried(call, module)
+
+    @contextmanager
+    def _tried(self, call: ComponentCall, module: Any) -> Iterator[None]:
+        where = place(call)
         before = state_of(module), random_state(call.job.device)
         yield
         if before == (state_of(module), random_state(call.job.device)):

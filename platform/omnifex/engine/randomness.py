@@ -103,21 +103,20 @@ def drawn(after: Any, words: Callable[[], Any], draw: Callable[[], object]) -> b
 class SharedRandomness:
     """What it was when a job's Python went on, to compare with when it stops."""
 
-    CHEAP = (TorchRandomness(), NumpyRandomness())
-    ALL = (*CHEAP, PythonRandomness())
+    ALL = (TorchRandomness(), NumpyRandomness(), PythonRandomness())
 
     def __init__(self) -> None:
         self._before = {source.name: source.now() for source in self.ALL}
 
-    def renew(self, *, all_of_it: bool) -> None:
+    def renew(self) -> None:
         """The job's Python goes on."""
-        for source in self.ALL if all_of_it else self.CHEAP:
+        for source in self.ALL:
             self._before[source.name] = source.now()
 
-    def put_back(self, *, all_of_it: bool) -> list[str]:
+    def put_back(self) -> list[str]:
         """The job's Python stops: the names of what it seeded, which is as before now."""
         seeded = []
-        for source in self.ALL if all_of_it else self.CHEAP:
+        for source in self.ALL:
             if source.seeded(self._before[source.name], source.now()):
                 source.restore(self._before[source.name])
                 seeded.append(source.name)

@@ -40,6 +40,25 @@ class Resident:
     loads: int
 
 
+class Use:
+    """A component's module for the time inside. Every call makes one, so it is a class: a generator
+    would cost three times as much."""
+
+    __slots__ = ("_asked", "_held", "_residency")
+
+    def __init__(
+        self, residency: Residency, component: Component, need: int, jobs: Sequence[str]
+    ) -> None:
+        self._residency, self._asked = residency, (component, need, jobs)
+
+    def __enter__(self) -> Any:
+        self._held = self._residency.pin(*self._asked)
+        return self._held.module
+
+    def __exit__(self, *_: object) -> None:
+        self._residency.unpin(self._held)
+
+
 class TooLarge(OmnifexError):
     """A component whose weights alone are more than the memory that it may use."""
 
@@ -75,19 +94,12 @@ class Residency:
         self._room = Room(device, budget, host_budget, self._worth)
         self._changed = self._room.changed
 
-    @contextmanager
-    def using(self, component: Component, need: int = 0, jobs: Sequence[str] = ()) -> Iterator[Any]:
+    def using(self, component: Component, need: int = 0, jobs: Sequence[str] = ()) -> Use:
         """The component's module, on the device and not evicted meanwhile, for a call of `jobs`.
 
         `need` bytes beside the weights are made free as far as evicting can.
         """
-        held = self._pin(component, need)
-        try:
-            with self._changed:
-                self._worth.used(component, jobs)
-            yield held.module
-        finally:
-            self._unpin(held)
+        return Use(self, component, need, jobs)
 
     def bring(self, component: Component) -> Any:
         """The component's module, loaded now where it is not resident; it may leave again."""
@@ -200,13 +212,16 @@ class Residency:
 
     # Pins
 
-    def _pin(self, component: Component, need: int) -> Held:
+    def pin(self, component: Component, need: int, jobs: Sequence[str]) -> Held:
+        """Bring the component in, and keep it until it is unpinned as often."""
         with self._changed:
             held = self._settled(component)
             held.pins += 1
             held.used_at = time.time()
+            self._worth.used(component, jobs)
             if held.ready:
-                self._room.make(need)
+                if need:
+                    self._room.make(need)
                 return held
             held.moving = True
         try:
@@ -220,7 +235,7 @@ class Residency:
                 self._changed.notify_all()
         return held
 
-    def _unpin(self, held: Held) -> None:
+    def unpin(self, held: Held) -> None:
         with self._changed:
             held.pins -= 1
             self._changed.notify_all()

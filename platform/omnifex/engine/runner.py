@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
-
 from omnifex.engine.call import ComponentCall, Failure
-from omnifex.engine.context import JobContext
 from omnifex.engine.costs import CostModel
 from omnifex.engine.joining import Plan, joined, split
 from omnifex.engine.ladder import Ladder
@@ -22,7 +18,6 @@ from omnifex.engine.proof import Proofs
 from omnifex.engine.record import CallRecord, How, Observer
 from omnifex.engine.residency import Residency
 from omnifex.engine.stopwatch import Stopwatch
-from omnifex_registry import Component
 
 
 class Runner:
@@ -37,6 +32,7 @@ class Runner:
         self._proofs, self._purity = Proofs(), purity or Purity()
         self._device = threading.RLock()
         self._stopwatch = Stopwatch(residency.device)
+        self._name = str(residency.device)
 
     def joinable(self, call: ComponentCall) -> bool:
         """Whether the call may share a batch with others of its signature."""
@@ -64,18 +60,6 @@ class Runner:
             raise outcome.error
         return outcome
 
-    @contextmanager
-    def using(
-        self, component: Component, jobs: Sequence[JobContext], need: int = 0
-    ) -> Iterator[Any]:
-        """The component's module on the device, made resident in the time of these jobs."""
-        began = time.perf_counter()
-        with self._residency.using(component, need, [job.id for job in jobs]) as module:
-            seconds = time.perf_counter() - began
-            for job in jobs:
-                job.load_seconds += seconds
-            yield module
-
     def remembered(self, call: ComponentCall) -> None:
         """Say that the call was answered without running."""
         self._tell([call], time.time(), how="remembered")
@@ -97,9 +81,9 @@ class Runner:
 
     def _prove(self, group: Sequence[ComponentCall]) -> list[Any]:
         """Each alone, and joined beside that; what stops the proof stops no call."""
-        jobs = [call.job for call in group]
+        jobs = [call.job.id for call in group]
         try:
-            with self.using(group[0].component, jobs) as module, torch.inference_mode():
+            with self._residency.using(group[0].component, jobs=jobs) as module:
                 together = partial(self._timed, module)
                 return self._proofs.prove(group, module, self._outcome, together)
         except Exception:
@@ -107,14 +91,13 @@ class Runner:
 
     def _attempt(self, plan: Plan | None, calls: Sequence[ComponentCall]) -> list[Any]:
         """One call of the device, for one job or, by the plan, for several."""
-        first, jobs = calls[0], [call.job for call in calls]
-        need = self._costs.peak_bytes(first.kind, rows_of(calls))
+        jobs = [call.job for call in calls]
+        need = self._costs.peak_bytes(calls[0].kind, rows_of(calls))
         began = loaded = time.time()
         try:
             with (
                 self._device,
-                torch.inference_mode(),
-                self.using(first.component, jobs, need) as module,
+                self._residency.using(calls[0].component, need, [job.id for job in jobs]) as module,
             ):
                 loaded = time.time()
                 if plan is None or len(calls) == 1:
@@ -125,26 +108,32 @@ class Runner:
             self._tell(calls, began, loaded - began, time.time() - loaded, how="failed")
             raise
         for job in jobs:
-            job.calls += 1
-            job.batched_with = max(job.batched_with, len(jobs))
+            job.account(len(jobs), loaded - began)
         self._tell(calls, began, loaded - began, time.time() - loaded)
         return results
 
     def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
         """The output, joined where there is a plan."""
+        with self._purity.watched(calls[0], module):
+            if self._stopwatch.events:
+                return self._by_events(module, plan, calls)
+            began = self._stopwatch.clock()
+            output = run_joined(module, plan, calls)
+            seconds = self._stopwatch.clock() - began
+        self._costs.observe(calls[0].kind, rows_of(calls), seconds)
+        return output
+
+    def _by_events(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
+        """On a device that goes on by itself: what it took is told later."""
         kind, rows = calls[0].kind, rows_of(calls)
         known = self._costs.peak_bytes(kind, rows)
         with (
-            self._purity.watched(calls[0], module),
             beside_weights(self._residency.device, known) as peak,
             self._stopwatch.timing(
                 lambda seconds: self._costs.observe(kind, rows, seconds, peak.bytes)
             ),
         ):
-            if plan is None:
-                return calls[0].run(module)
-            args, kwargs = joined(plan, calls)
-            return calls[0].on(module)(*args, **kwargs)
+            return run_joined(module, plan, calls)
 
     def _tell(
         self,
@@ -157,26 +146,35 @@ class Runner:
         """Say what happened to whoever watches."""
         if not self.observers:
             return
-        first, now = calls[0], time.monotonic() - (time.time() - began)
+        first, rows = calls[0], rows_of(calls)
+        now = time.monotonic() - (time.time() - began)
         record = CallRecord(
             component=first.component.id,
             role=first.component.role,
             class_name=first.component.class_name,
             method=first.method,
             jobs=tuple(call.job.id for call in calls),
-            rows=rows_of(calls),
+            rows=rows,
             began=began,
-            device=str(self._residency.device),
+            device=self._name,
             queued={call.job.id: max(0.0, now - call.asked_at) for call in calls},
             load=load,
             run=run,
             how=how,
-            peak_bytes=self._costs.peak_bytes(first.kind, rows_of(calls)) if how == "ran" else 0,
+            peak_bytes=self._costs.peak_bytes(first.kind, rows) if how == "ran" else 0,
         )
         for observer in self.observers:
             observer(record)
 
 
+def run_joined(module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
+    """The output of one call, or by the plan of several as one."""
+    if plan is None:
+        return calls[0].run(module)
+    args, kwargs = joined(plan, calls)
+    return calls[0].on(module)(*args, **kwargs)
+
+
 def rows_of(calls: Sequence[ComponentCall]) -> int:
-    """The rows of all of them."""
-    return sum(call.rows for call in calls)
+    """The rows of all of them, which have one signature."""
+    return calls[0].rows * len(calls)

@@ -23,12 +23,16 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self.events = device.type in KEEP_TIME
+        # On a CPU the time that the thread computes: whatever else the machine does meanwhile would
+        # tell nothing about the call, and whether a larger batch pays could not be seen.
+        self.clock = time.thread_time if device.type == "cpu" else time.perf_counter
         self._handed: deque[tuple[torch.Event, torch.Event, Callable[[float], None]]] = deque()
 
     @contextmanager
     def timing(self, tell: Callable[[float], None]) -> Iterator[None]:
         """Time what is called inside; `tell` hears its seconds, on an accelerator a call later."""
-        if self._device.type in KEEP_TIME:
+        if self.events:
             self._catch_up()
             began, ended = (torch.Event(self._device, enable_timing=True) for _ in range(2))
             began.record()
@@ -36,12 +40,9 @@ class Stopwatch:
             ended.record()
             self._handed.append((began, ended, tell))
             return
-        # On a CPU the time that the thread computes: whatever else the machine does meanwhile would
-        # tell nothing about the call, and whether a larger batch pays could not be seen.
-        clock = time.thread_time if self._device.type == "cpu" else time.perf_counter
-        start = clock()
+        start = self.clock()
         yield
-        tell(clock() - start)
+        tell(self.clock() - start)
 
     def _catch_up(self) -> None:
         """Wait until few calls are left to the device, and tell of those that are done."""

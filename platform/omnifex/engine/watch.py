@@ -17,22 +17,22 @@ class Watch:
     """An observer of the dispatcher, and what it saw in the last seconds."""
 
     def __init__(self) -> None:
-        self._jobs: set[JobContext] = set()
+        self._jobs: dict[str, JobContext] = {}
         self._recent: deque[tuple[float, CallRecord]] = deque()
 
     @contextmanager
     def of(self, job: JobContext) -> Iterator[None]:
         """Tell this job of its calls while it runs."""
-        self._jobs.add(job)
+        self._jobs[job.id] = job
         try:
             yield
         finally:
-            self._jobs.discard(job)
+            self._jobs.pop(job.id, None)
 
     def __call__(self, record: CallRecord) -> None:
-        for job in tuple(self._jobs):
-            if job.id in record.jobs:
-                job.sums.add(record, job.id)
+        for name in record.jobs:
+            if job := self._jobs.get(name):
+                job.sums.add(record, name)
                 job.listener.called(record)
         now = time.monotonic()
         self._recent.append((now, record))
@@ -42,7 +42,7 @@ class Watch:
     @property
     def jobs(self) -> list[str]:
         """The ids of the jobs that run."""
-        return sorted(job.id for job in tuple(self._jobs))
+        return sorted(self._jobs)
 
     def rates(self) -> dict[str, float]:
         """Of the last seconds: calls answered a second, calls in a batch, share of time at work."""

@@ -33,18 +33,19 @@ class JobWork:
         self._steps = self._left = 0
         self._known = False
         self._amount: Amount | None = None
+        self._stage_done: float | None = None
 
     def called(self, kind: CallKind, rows: int) -> None:
         """A call of this job is answered, alone or joined with others."""
         self._calls[kind, rows] += 1
         self._stage_calls[kind, rows] += 1
-        self._amount = None
+        self._amount = self._stage_done = None
 
     def stage(self) -> None:
         """What follows says anew how many steps it has."""
         self._stage_calls.clear()
         self._steps = self._left = 0
-        self._amount = None
+        self._amount = self._stage_done = None
 
     def step(self, index: int, total: int) -> None:
         """Step `index` of `total` of this stage is done, counted from 1."""
@@ -67,7 +68,9 @@ class JobWork:
     @property
     def stage_done(self) -> float:
         """Device seconds of this stage."""
-        return self._seconds(self._stage_calls)
+        if self._stage_done is None:
+            self._stage_done = self._seconds(self._stage_calls)
+        return self._stage_done
 
     def _measured(self) -> Amount:
         done = self._seconds(self._calls)
@@ -79,4 +82,7 @@ class JobWork:
         return Amount(done, remaining, done + remaining)
 
     def _seconds(self, calls: Calls) -> float:
-        return sum((self._costs.seconds(*call) or 0.0) * times for call, times in calls.items())
+        seconds = 0.0
+        for (kind, rows), times in calls.items():
+            seconds += (self._costs.seconds(kind, rows) or 0.0) * times
+        return seconds
