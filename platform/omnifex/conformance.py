@@ -19,13 +19,17 @@ STEPS = 2  # enough to pass every part once
 
 
 class Recorder(Listener):
-    """Keeps the progress of a job."""
+    """Keeps the progress of a job, and what it was told."""
 
     def __init__(self) -> None:
         self.values: list[float] = []
+        self.notes: list[str] = []
 
     def progress(self, progress: Progress) -> None:
         self.values.append(progress.value)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +113,11 @@ def test_the_global_random_state_is_left_alone(
     import torch
 
     for modality in modalities:
-        before = torch.get_rng_state()
-        make(workbench, modality, 1)
+        before, recorder = torch.get_rng_state(), Recorder()
+        make(workbench, modality, 1, recorder)
         assert torch.equal(before, torch.get_rng_state())
+        seeded = [note for note in recorder.notes if "global random state" in note]
+        assert not seeded  # the engine puts it back, and says so
 
 
 def make(

@@ -24,7 +24,7 @@ from omnifex_jobs import Event, State
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncJob
-    from omnifex.engine.residency import Resident
+    from omnifex.engine.resident import Resident
 
 
 class Studio:
@@ -158,9 +158,7 @@ class Studio:
         """Whether some worker, of this process or another, is there to run the jobs."""
         return served(self._home.queue)
 
-    def serve(
-        self, devices: Sequence[str] | None = None, memory: str | int | None = None
-    ) -> None:
+    def serve(self, devices: Sequence[str] | None = None, memory: str | int | None = None) -> None:
         """Run jobs in this process from now on, until the studio is closed."""
         worker = Worker(self._home, devices=devices, memory=memory)
         worker.start()

@@ -23,7 +23,8 @@ from omnifex.engine.model import LoadedModel
 from omnifex.engine.peaks import peak_memory
 from omnifex.engine.previews import Previews
 from omnifex.engine.recording import Unrecorded
-from omnifex.engine.residency import Residency, Resident
+from omnifex.engine.residency import Residency
+from omnifex.engine.resident import Resident
 from omnifex.engine.stand_in import StandIns
 from omnifex.engine.watch import Watch
 from omnifex.engine.work import JobWork

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,29 +14,13 @@ from torch import nn
 from omnifex.engine import tiers
 from omnifex.engine.acceleration import accelerate, forget
 from omnifex.engine.costs import CostModel
+from omnifex.engine.resident import Resident, TooLarge
 from omnifex.engine.room import Held, Room
 from omnifex.engine.shortage import ran_out
 from omnifex.engine.tiers import Tier
 from omnifex.engine.worth import Worth
-from omnifex.errors import OmnifexError
-from omnifex.memory import shown
 from omnifex.settings import keeps_state
 from omnifex_registry import Component, dtype_of, load_component
-
-
-@dataclass(frozen=True)
-class Resident:
-    """A component in memory; `seconds` is what its latest load took, `bytes` what it takes there.
-
-    `used_at` is in epoch seconds; `loads` counts how often it came from disk.
-    """
-
-    component: Component
-    seconds: float
-    tier: Tier
-    bytes: int
-    used_at: float
-    loads: int
 
 
 class Use:
@@ -57,18 +40,6 @@ class Use:
 
     def __exit__(self, *_: object) -> None:
         self._residency.unpin(self._held)
-
-
-class TooLarge(OmnifexError):
-    """A component whose weights alone are more than the memory that it may use."""
-
-    code = "component_too_large"
-
-    def __init__(self, component: Component, size: int, budget: int, device: torch.device) -> None:
-        super().__init__(
-            f"{component.role} ({component.class_name}) takes {shown(size)}, but components may "
-            f"use {shown(budget)} on {device}; allow more with --memory, or use a smaller model."
-        )
 
 
 class Residency:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omnifex.engine.engine import Engine
-    from omnifex.engine.residency import Resident
+    from omnifex.engine.resident import Resident
 
 
 def engine_status(engine: Engine) -> dict[str, Any]:

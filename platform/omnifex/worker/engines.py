@@ -12,7 +12,7 @@ from omnifex.device import find_devices
 
 if TYPE_CHECKING:
     from omnifex.engine.engine import Engine
-    from omnifex.engine.residency import Resident
+    from omnifex.engine.resident import Resident
 
 
 class Engines:
