@@ -21,7 +21,7 @@ CONFIG: dict[str, Any] = {
     "width": 384,
     "depth": 7,
     "heads": 6,
-    "waist": 64,
+    "waist": 60,
     "condition_width": WIDTH,
     "streams": {
         "image": {"channels": 16, "grid": [8, 8], "patch": [2, 2]},
@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
         "video": {"channels": 24, "grid": [6, 6, 6], "patch": [2, 2, 2]},
     },
 }
-BATCH = {"image": 80, "audio": 40, "mesh": 48, "video": 72}  # rows a step: harder ones have more
+BATCH = {"image": 40, "audio": 12, "mesh": 28, "video": 136}  # rows a step: harder ones have more
 
 
 class Flow(nn.Module):
