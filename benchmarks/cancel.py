@@ -149,17 +149,24 @@ def chosen(watched: Watched, alive: Sequence[Job], chance: random.Random) -> Job
 
 
 def report(watched: Watched, cancels: Sequence[Cancel]) -> bool:
-    """A line for each state; whether no call came later than it may."""
-    print("  canceled while   jobs   calls after it: none   one   more   ended as canceled")
+    """A line for each state; whether no call came later than it may, and no job ended otherwise.
+
+    A job that has made all its calls may succeed still: success wins over a late cancel.
+    """
+    print(
+        "  canceled while   jobs   calls after it: none   one   more   canceled   succeeded first"
+    )
     held = True
     for state in STATES:
         those = [cancel for cancel in cancels if cancel.state == state]
         late = Counter(min(watched.late(cancel), 2) for cancel in those)
-        ended = sum(cancel.job.status is State.CANCELED for cancel in those)
+        ends = Counter(cancel.job.status for cancel in those)
+        canceled, first = ends[State.CANCELED], ends[State.SUCCEEDED]
         print(
-            f"  {state:14} {len(those):6} {late[0]:22} {late[1]:5} {late[2]:6} {ended:19}",
+            f"  {state:14} {len(those):6} {late[0]:22} {late[1]:5} {late[2]:6} "
+            f"{canceled:10} {first:17}"
         )
-        held &= not late[2] and ended == len(those)
+        held &= not late[2] and canceled + first == len(those)
     return held
 
 

@@ -42,7 +42,7 @@ class Durability:
                 "What was computed before cannot be used by this version: it starts over."
             )
         if calls := len(journal):
-            self._home.queue.event(self._claim, "resumed", {"calls": calls})
+            self._say_resumed(calls)
         return JobJournal(journal)
 
     def start_over(self, listener: Listener, difference: str) -> Unrecorded:
@@ -78,6 +78,14 @@ class Durability:
         except JobsError as error:
             log.warning("job %s: its journal could not be removed: %s", job_id, error)
         journal.close()
+
+    def _say_resumed(self, calls: int) -> None:
+        try:
+            self._home.queue.event(self._claim, "resumed", {"calls": calls})
+        except LostClaim:
+            raise
+        except JobsError as error:
+            log.warning("job %s: could not say that it resumes: %s", self._claim.job.id, error)
 
     def _open(self) -> Journal:
         job, queue = self._claim.job, self._home.queue
