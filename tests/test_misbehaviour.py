@@ -229,6 +229,24 @@ def test_only_the_job_that_seeded_is_told(bench: Workbench) -> None:
     ]
 
 
+def test_what_the_program_around_seeds_during_a_call_stays(
+    bench: Workbench, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def program() -> None:
+        thread = threading.Thread(target=lambda: [seed() for seed in SEEDERS.values()])
+        thread.start()
+        thread.join()
+
+    monkeypatch.setattr(Dots, "during", staticmethod(program))
+    heard, seed = Heard(), torch.initial_seed()
+    try:
+        engine.run(dots(bench), heard)
+        assert (torch.initial_seed(), heard.notes) == (7, [])
+        assert np.random.get_state()[2] == random.getstate()[1][-1] == 624  # nothing drawn since
+    finally:
+        torch.manual_seed(seed)
+
+
 def test_numbers_that_were_only_drawn_are_not_taken_back(bench: Workbench, engine: Engine) -> None:
     def body(job: JobContext, model: LoadedModel) -> torch.Tensor:
         for _ in range(2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, is_dataclass
 from math import isnan
 from typing import Any
@@ -22,11 +22,26 @@ from omnifex_registry import Component, Kind
 WATCHED = (Kind.BACKBONE, Kind.AUTOENCODER, Kind.DECODER)  # conditioners may mask with infinity
 LOOK_EVERY = 8  # calls: every look waits for the device, and is as much work as a small call
 LOOK_AFTER_S = 0.25  # though no NaN is computed with for longer than that, or than one call
-NOTHING = nullcontext()
 
 
 class NotANumber(ValueError):
     """Latents or media that are NaN or infinite, and spoil all that is made of them."""
+
+
+class Elsewhere:
+    """The time of a call: who seeds meanwhile is the program around us, and means it."""
+
+    __slots__ = ("_random", "_seed")
+
+    def __init__(self, randomness: SharedRandomness) -> None:
+        self._random = randomness
+
+    def __enter__(self) -> None:
+        self._seed = torch.initial_seed()
+
+    def __exit__(self, *_: object) -> None:
+        if torch.initial_seed() != self._seed:
+            self._random.renew()
 
 
 class Guard:
@@ -54,10 +69,10 @@ class Guard:
     def making(self, *, alone: bool) -> AbstractContextManager[None]:
         """A component call: the job's Python stops here, and others may go on.
 
-        Where there are no others, nobody draws from what the job may have seeded before it is
+        Where there are no others, no job draws from what this one may have seeded before it is
         looked at again: with its first call that is not alone, or at its end.
         """
-        return NOTHING if alone else self._making_way()
+        return Elsewhere(self._random) if alone else self._making_way()
 
     @contextmanager
     def _making_way(self) -> Iterator[None]:
