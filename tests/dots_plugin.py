@@ -40,6 +40,11 @@ class Dots(nn.Module):
         velocity: Tensor = self.gain * (latents - target) / timestep.reshape(-1, 1)
         return velocity
 
+    def kept(self, latents: Tensor) -> Tensor:
+        """The positive numbers, however many there are."""
+        positive = latents.flatten()
+        return positive[positive > 0]
+
     def decode(self, latents: Tensor) -> Tensor:
         if not torch.is_inference_mode_enabled():
             raise RuntimeError("gradients are on")

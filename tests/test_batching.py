@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -6,12 +7,15 @@ import dots_plugin
 import numpy as np
 import pytest
 import torch
+from calls_cases import ask
 from dots_plugin import Dots
 from engine_cases import Free, dots
 from nano_plugin import NanoPlugin
 
 from omnifex.engine.context import JobContext
+from omnifex.engine.costs import CostModel
 from omnifex.engine.engine import Assignment, Engine, Outcome
+from omnifex.engine.gathering import Gathering
 from omnifex.engine.model import LoadedModel
 from omnifex.engine.record import CallRecord
 from omnifex.errors import Canceled, GenerationFailed
@@ -139,6 +143,53 @@ class Meeting:
         x = torch.full((1, 4), number)
         result: torch.Tensor = model["backbone"](x, torch.full((1,), number), x / 2 + number)
         return result
+
+
+def test_a_call_that_is_dropped_while_it_is_chosen_is_not_run() -> None:
+    gathering = Gathering(CostModel())
+    calls = [ask(torch.ones(1, 4), torch.tensor(0.5)) for _ in range(3)]
+    for call in calls:
+        gathering.add(call)
+    assert gathering.gathered() == calls
+    calls[0].future.cancel()
+    gathering.drop(calls[0])
+    calls[1].future.cancel()
+    assert gathering.taken(calls) == [calls[2]]
+    assert gathering.waiting == []
+
+
+def test_nobody_waits_for_a_job_that_has_ended() -> None:
+    gathering = Gathering(CostModel())
+    one, other = ask(torch.ones(1, 4)), ask(torch.ones(1, 4))
+    gathering.expect(one.job)
+    gathering.expect(other.job)
+    gathering.add(one)
+    gathering.left(other.job)
+    assert gathering.gathered() == [one]
+    gathering.close()
+    with pytest.raises(Canceled):
+        gathering.add(other)
+
+
+def test_outputs_of_changing_size_are_not_joined_for_long(
+    bench: Workbench, engine: Engine, records: list[CallRecord]
+) -> None:
+    """`kept` has as many rows as there are positive numbers: four times one at first."""
+
+    def grow(job: JobContext, model: LoadedModel) -> torch.Tensor:
+        numbers = torch.full((1, 4), 1.0 + len(job.id))
+        for _ in range(30):
+            model["backbone"].kept(numbers)
+        numbers[0, 0] = -1
+        sizes = [len(model["backbone"].kept(numbers)) for _ in range(30)]
+        return torch.tensor([float(size) for size in sizes])
+
+    jobs = [
+        engine.start(replace(dots(bench), family=Free(grow), id=name)) for name in ("a", "b", "c")
+    ]
+    for job in jobs:
+        assert set(json.loads(job.result(60).files[0].data)["dots"]) == {3.0}
+    assert any(len(one.jobs) > 1 for one in records if one.method == "kept")
 
 
 def test_a_member_that_fails_fails_alone(

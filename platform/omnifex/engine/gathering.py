@@ -81,9 +81,10 @@ class Gathering:
     def taken(self, calls: Sequence[ComponentCall]) -> list[ComponentCall]:
         """These calls, to run now; without those that were canceled meanwhile."""
         with self._changed:
-            for call in calls:
+            there = [call for call in calls if call in self.waiting]
+            for call in there:
                 self.waiting.remove(call)
-        return [call for call in calls if call.future.set_running_or_notify_cancel()]
+        return [call for call in there if call.future.set_running_or_notify_cancel()]
 
     def _worth_waiting(self) -> bool:
         return bool(self.waiting and self._expected) and self._patience() > 0

@@ -102,6 +102,10 @@ class Proofs:
             self._compare(calls, outcomes, together)
         return outcomes
 
+    def withdraw(self, call: ComponentCall) -> None:
+        """Such calls were joined, and their output did not split as it did before."""
+        self._condemn(call, "the size of its output depends on more than its inputs' shapes")
+
     def _compare(
         self, calls: Sequence[ComponentCall], outcomes: Sequence[Any], together: Together
     ) -> None:

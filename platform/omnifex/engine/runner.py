@@ -10,7 +10,7 @@ from typing import Any
 
 from omnifex.engine.call import ComponentCall, Failure
 from omnifex.engine.costs import CostModel
-from omnifex.engine.joining import Plan, joined, split
+from omnifex.engine.joining import NotSplit, Plan, joined, split
 from omnifex.engine.ladder import Ladder
 from omnifex.engine.memo import Purity
 from omnifex.engine.peaks import beside_weights
@@ -104,7 +104,9 @@ class Runner:
                     results = [self._timed(module, None, calls)]
                 else:
                     results = split(plan, self._timed(module, plan, calls), len(calls))
-        except Exception:
+        except Exception as error:
+            if isinstance(error, NotSplit):
+                self._proofs.withdraw(calls[0])
             self._tell(calls, began, loaded - began, time.time() - loaded, how="failed")
             raise
         for job in jobs:
