@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from omnifex.engine import tiers
 from omnifex.engine.tiers import Tier
@@ -31,6 +32,7 @@ class Held:
     moving: bool = False
     makeshift: bool = False  # offloaded for the jobs of now, though it would fit
     used_at: float = 0.0
+    weights: list[Tensor] = field(default_factory=list, repr=False)
     stamp: int = 0  # of the weights as they came from disk
 
     @property
@@ -41,11 +43,12 @@ class Held:
     @property
     def altered(self) -> bool:
         """Whether somebody wrote to its weights; offloaded ones move all the time: not known."""
-        return self.tier is Tier.DEVICE and tiers.stamp(self.module) != self.stamp
+        return self.tier is Tier.DEVICE and tiers.stamp(self.weights) != self.stamp
 
     def place(self, tier: Tier, on_device: int = 0, on_host: int = 0) -> None:
         self.tier, self.on_device, self.on_host = tier, on_device, on_host
-        self.stamp = tiers.stamp(self.module)
+        self.weights = tiers.weights(self.module)  # looking them up takes longer than the rest
+        self.stamp = tiers.stamp(self.weights)
 
 
 class Room:

@@ -76,11 +76,14 @@ def held_bytes(module: Any) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in storages.values())
 
 
-def stamp(module: Any) -> int:
-    """Differs once a weight was written to; buffers are a module's own to change."""
-    if not isinstance(module, nn.Module):
-        return 0
-    return sum(parameter._version for parameter in module.parameters())
+def weights(module: Any) -> list[Tensor]:
+    """Its parameters; buffers are a module's own to change."""
+    return list(module.parameters()) if isinstance(module, nn.Module) else []
+
+
+def stamp(weights: list[Tensor]) -> int:
+    """Differs once one of them was written to."""
+    return sum([weight._version for weight in weights])
 
 
 def to_device(module: Any, device: torch.device) -> None:
@@ -131,6 +134,7 @@ def own_bytes(layer: nn.Module) -> int:
 def forget(holder: Any) -> None:
     """Free `holder.module` now: libraries tie modules into cycles that only a collection cuts."""
     module, holder.module = holder.module, None
+    holder.weights = []
     if isinstance(module, nn.Module):
         alive = weakref.ref(module)
         del module
