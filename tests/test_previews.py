@@ -252,9 +252,12 @@ def test_what_is_no_picture_costs_no_job(queue: JobQueue, reporter: Reporter) ->
 
 
 @pytest.mark.usefixtures("always")
-def test_a_user_sees_what_a_running_job_has(tmp_path: Path) -> None:
+def test_a_user_sees_what_a_running_job_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnifex.worker.run.FLUSH_S", 0.01)  # the job takes no longer than one
     with open_tiles(tmp_path) as studio:
-        job = studio.submit("tile", prompt="red", steps=1000, size=16)
+        job = studio.submit("tile", prompt="red", steps=1000, size=16, sampler="heun")
         until(lambda: job.preview or job.done)
         seen = job.preview
         job.cancel()
