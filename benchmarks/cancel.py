@@ -23,9 +23,9 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.cancel_cases import PausePlugin
+from omnifex.engine.durability.recording import JobJournal
 from omnifex.engine.engine import Engine
-from omnifex.engine.record import CallRecord
-from omnifex.engine.recording import JobJournal
+from omnifex.engine.watching.record import CallRecord
 from omnifex.home import Home, open_home
 from omnifex.job import Job
 from omnifex.order import Order

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import omnifex
 from benchmarks.overhead_cases import as_bytes
-from omnifex.engine.acceleration import SET_UP
+from omnifex.engine.acceleration.settings import SET_UP
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Assignment, Engine
 from omnifex.engine.model import LoadedModel

@@ -81,7 +81,7 @@ def plain(bench: Workbench, asked: Assignment) -> float:
 
 
 def ours(bench: Workbench, asked: Assignment, folder: Path) -> Spent:
-    from omnifex.engine.recording import JobJournal
+    from omnifex.engine.durability.recording import JobJournal
 
     journal = Journals(folder / "journals").open("JOB", {}, lambda: True)
     with closing(journal), synced(journal):

@@ -104,7 +104,7 @@ class Lines:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def __call__(self, record: object) -> None:
-        from omnifex.engine.record import CallRecord
+        from omnifex.engine.watching.record import CallRecord
 
         assert isinstance(record, CallRecord)
         for job in record.jobs:

@@ -33,7 +33,7 @@ from transformers import CLIPTextModel
 
 from benchmarks.memory_cases import MODELS, Trio
 from omnifex.engine.engine import Assignment, Engine
-from omnifex.engine.residency import Residency
+from omnifex.engine.memory.residency import Residency
 from omnifex.memory import shown
 from omnifex.workbench import Workbench
 from omnifex_registry.backbones.flow_transformer import FlowTransformer

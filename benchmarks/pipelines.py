@@ -30,10 +30,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # where the pipeli
 from tiny_pipelines import STEPS, TINY, TinyPlugin
 
 from omnifex.engine.context import Listener
-from omnifex.engine.costs import CallKind, CostModel
+from omnifex.engine.durability.recording import JobJournal
 from omnifex.engine.engine import Assignment, Engine, Outcome
-from omnifex.engine.record import CallRecord
-from omnifex.engine.recording import JobJournal
+from omnifex.engine.scheduling.costs import CallKind, CostModel
+from omnifex.engine.watching.record import CallRecord
 from omnifex.workbench import Workbench
 from omnifex_jobs import Progress
 from omnifex_jobs.journal import Journals

@@ -21,9 +21,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from benchmarks.virtual_time import FLOOR_S, MIX, Device, Job, Scheduler, arrivals, play
-from omnifex.engine.costs import CallKind, CostModel
-from omnifex.engine.policy import SHARE, Policy, Waiting
-from omnifex.engine.work import Amount, JobWork
+from omnifex.engine.scheduling.costs import CallKind, CostModel
+from omnifex.engine.scheduling.policy import SHARE, Policy, Waiting
+from omnifex.engine.scheduling.work import Amount, JobWork
 from omnifex.worker.worker import AT_ONCE
 
 IN_TIME = 3.0  # times a job's seconds alone

@@ -33,10 +33,10 @@ import torch
 
 from benchmarks.side_by_side import Figure, side_by_side
 from benchmarks.throughput_cases import ThroughputPlugin, nano, prism, sd15
+from omnifex.engine.batching.joining import joined, plans
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.engine import Assignment, Engine, Outcome
-from omnifex.engine.joining import joined, plans
-from omnifex.engine.record import CallRecord
+from omnifex.engine.watching.record import CallRecord
 from omnifex.workbench import Workbench
 
 STEPS = (24, 30, 26, 32, 28, 25, 31, 27)

@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.side_by_side import Figure, side_by_side
 from omnifex.engine.engine import Assignment, Engine, RunningJob
-from omnifex.engine.previews import SHARE
+from omnifex.engine.watching.previews import SHARE
 from omnifex.workbench import Workbench
 from omnifex.worker.reporter import Reporter
 from omnifex.worker.run import FLUSH_S

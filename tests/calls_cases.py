@@ -9,10 +9,10 @@ import torch
 from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 
+from omnifex.engine.batching.joining import Plan, joined
+from omnifex.engine.batching.proof import Proofs
 from omnifex.engine.call import ComponentCall, Failure
 from omnifex.engine.context import JobContext
-from omnifex.engine.joining import Plan, joined
-from omnifex.engine.proof import Proofs
 from omnifex_registry import Component
 
 

@@ -12,10 +12,17 @@ from diffusers.models.attention_dispatch import _AttentionBackendRegistry as Bac
 from tiny_models import save_stable_diffusion
 from torch import Tensor, nn
 
-from omnifex.engine import acceleration
-from omnifex.engine.acceleration import accelerate, check, forget, own_state, release, usable
-from omnifex.engine.graphs import MOST_GRAPHS, Graphs, Work, in_buckets
-from omnifex.engine.signature import Reading
+from omnifex.engine.acceleration import settings
+from omnifex.engine.acceleration.graphs import MOST_GRAPHS, Graphs, Work, in_buckets
+from omnifex.engine.acceleration.settings import (
+    accelerate,
+    check,
+    forget,
+    own_state,
+    release,
+    usable,
+)
+from omnifex.engine.batching.signature import Reading
 from omnifex.settings import InvalidSettings, Settings, keeps_state, settings_of, tuned
 from omnifex_jobs import open_database
 from omnifex_registry import Component, Model, Registry, migrate
@@ -184,7 +191,7 @@ def test_where_the_compiler_fails_the_code_runs_as_it_is() -> None:
     module = Doubled()
     plain = module.forward
     compiled = torch.compile(plain, backend=broken)
-    module.forward = acceleration.guarded(module, compiled, plain)
+    module.forward = settings.guarded(module, compiled, plain)
     assert module(torch.ones(2), 1.0)[0].tolist() == [3.0, 3.0]
     assert module.forward == plain
 

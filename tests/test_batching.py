@@ -12,12 +12,12 @@ from dots_plugin import Dots
 from engine_cases import Free, dots
 from nano_plugin import NanoPlugin
 
+from omnifex.engine.batching.gathering import Gathering
 from omnifex.engine.context import JobContext
-from omnifex.engine.costs import CostModel
 from omnifex.engine.engine import Assignment, Engine, Outcome
-from omnifex.engine.gathering import Gathering
 from omnifex.engine.model import LoadedModel
-from omnifex.engine.record import CallRecord
+from omnifex.engine.scheduling.costs import CostModel
+from omnifex.engine.watching.record import CallRecord
 from omnifex.errors import Canceled, GenerationFailed
 from omnifex.workbench import Workbench
 

@@ -5,7 +5,7 @@ import pytest
 import tiny_tokenizers as tokenizers
 import transformers
 
-from omnifex.engine.copies import Backend, own_copy
+from omnifex.engine.pipelines.copies import Backend, own_copy
 
 TEXT = "a small red cube on a shelf"
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine as Database
 from studio_cases import open_tiles
 
-from omnifex.engine.costs import CallKind, CostModel
 from omnifex.engine.engine import Engine
+from omnifex.engine.scheduling.costs import CallKind, CostModel
 from omnifex.worker.costs import CostBook
 from omnifex_jobs import CallCost, ComponentCost, keep_costs, known_costs, migrate, open_database
 

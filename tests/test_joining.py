@@ -18,9 +18,9 @@ from calls_cases import (
 )
 from torch import nn
 
+from omnifex.engine.batching.joining import NotSplit, Plan, joined, plans, split
 from omnifex.engine.call import Failure
 from omnifex.engine.context import JobContext
-from omnifex.engine.joining import NotSplit, Plan, joined, plans, split
 
 
 def test_calls_of_one_signature_differ_in_their_numbers_alone() -> None:

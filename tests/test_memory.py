@@ -14,10 +14,10 @@ import omnifex
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Engine
-from omnifex.engine.ladder import Ladder, NotEnoughMemory
+from omnifex.engine.memory.ladder import Ladder, NotEnoughMemory
+from omnifex.engine.memory.peaks import CLEAR, PeakMemory, peak_memory
+from omnifex.engine.memory.shortage import bytes_asked, ran_out
 from omnifex.engine.model import LoadedModel
-from omnifex.engine.peaks import CLEAR, PeakMemory, peak_memory
-from omnifex.engine.shortage import bytes_asked, ran_out
 from omnifex.errors import GenerationFailed
 from omnifex.memory import BadMemorySize
 from omnifex.workbench import Workbench

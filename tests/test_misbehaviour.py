@@ -17,7 +17,7 @@ from engine_cases import Free, Heard, call, dots, free, wait_until
 
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Engine
-from omnifex.engine.guards import floats
+from omnifex.engine.guarding.guards import floats
 from omnifex.engine.model import LoadedModel
 from omnifex.errors import Canceled, PluginError
 from omnifex.workbench import Workbench

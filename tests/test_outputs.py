@@ -17,8 +17,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext
-from omnifex.engine.fingerprint import SMALL_BYTES, WORDS, fingerprint
-from omnifex.engine.outputs import Unreadable, Unwritable, packed, unpacked
+from omnifex.engine.durability.fingerprint import SMALL_BYTES, WORDS, fingerprint
+from omnifex.engine.durability.outputs import Unreadable, Unwritable, packed, unpacked
 from omnifex_registry import Component
 
 CPU = torch.device("cpu")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scheduling import POLICIES, measure, missed
-from omnifex.engine.costs import CallKind, CostModel
-from omnifex.engine.policy import AGED_S, PATIENCE, SHARE, SLO, Policy, Waiting
+from omnifex.engine.scheduling.costs import CallKind, CostModel
+from omnifex.engine.scheduling.policy import AGED_S, PATIENCE, SHARE, SLO, Policy, Waiting
 
 NOW = 1000.0
 STEP = CallKind("backbone", "__call__", "4x16x16 f32")

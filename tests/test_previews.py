@@ -19,11 +19,11 @@ from jobs_cases import kinds, open_queue, submit
 from PIL import Image
 from studio_cases import open_tiles, until
 
-from omnifex.engine import previews
 from omnifex.engine.context import Listener
-from omnifex.engine.previews import Previews
-from omnifex.engine.record import CallRecord
-from omnifex.engine.sums import CallSums
+from omnifex.engine.watching import previews
+from omnifex.engine.watching.previews import Previews
+from omnifex.engine.watching.record import CallRecord
+from omnifex.engine.watching.sums import CallSums
 from omnifex.workbench import Workbench
 from omnifex.worker.pictures import MOST_BYTES, MOST_PIXELS, small_picture
 from omnifex.worker.reporter import Reporter

@@ -11,9 +11,9 @@ import torch
 from engine_cases import wait_until
 from tiny_models import Affine, save_plain, save_stable_diffusion
 
-from omnifex.engine.residency import Residency
-from omnifex.engine.resident import TooLarge
-from omnifex.engine.tiers import CPU, Tier, expected_bytes, held_bytes
+from omnifex.engine.memory.residency import Residency
+from omnifex.engine.memory.resident import TooLarge
+from omnifex.engine.memory.tiers import CPU, Tier, expected_bytes, held_bytes
 from omnifex.errors import OmnifexError
 from omnifex.memory import checked_memory, shown
 from omnifex_registry import Component, allow_library, load_component

@@ -20,10 +20,10 @@ from torch import Tensor
 
 import omnifex
 from omnifex.engine.context import JobContext
+from omnifex.engine.durability.recording import Diverged, JobJournal
 from omnifex.engine.engine import Assignment, Outcome
 from omnifex.engine.model import LoadedModel
-from omnifex.engine.previews import Previews
-from omnifex.engine.recording import Diverged, JobJournal
+from omnifex.engine.watching.previews import Previews
 from omnifex.job import Job
 from omnifex.plugins import PluginHost
 from omnifex.studio import Studio

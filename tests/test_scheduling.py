@@ -16,11 +16,11 @@ from engine_cases import Free, Heard, call, dots, free, wait_until
 from studio_cases import open_tiles
 
 from omnifex.engine.context import JobContext
-from omnifex.engine.costs import CallKind, CostModel
 from omnifex.engine.engine import Engine
 from omnifex.engine.model import LoadedModel
-from omnifex.engine.progress import ProgressMeter
-from omnifex.engine.work import JobWork
+from omnifex.engine.scheduling.costs import CallKind, CostModel
+from omnifex.engine.scheduling.work import JobWork
+from omnifex.engine.watching.progress import ProgressMeter
 from omnifex.errors import Canceled
 from omnifex.home import Home, open_home
 from omnifex.order import checked_order

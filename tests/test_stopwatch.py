@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from omnifex.engine.stopwatch import Stopwatch
+from omnifex.engine.watching.stopwatch import Stopwatch
 
 
 class Accelerator:

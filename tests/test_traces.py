@@ -18,7 +18,7 @@ from jobs_cases import open_queue, submit
 from studio_cases import open_tiles, until
 
 from omnifex.engine.context import Listener
-from omnifex.engine.record import CallRecord
+from omnifex.engine.watching.record import CallRecord
 from omnifex.errors import GenerationFailed
 from omnifex.trace import Trace, read, trace_of, written
 from omnifex.workbench import Workbench

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from omnifex.engine.record import CallRecord
+from omnifex.engine.watching.record import CallRecord
 
 if TYPE_CHECKING:
     from omnifex.trace import Trace

@@ -50,7 +50,7 @@ class Models:
         `attention`, `compile`, `autotune`, `graphs`, `cache`, `threshold`, `interval`: see Settings
         and docs/engine.md. Jobs submitted before keep the settings of their time.
         """
-        from omnifex.engine.acceleration import check  # it imports torch
+        from omnifex.engine.acceleration.settings import check  # it imports torch
 
         model = self.show(name)
         kept = {key: value for key, value in model.settings.items() if key not in settings}

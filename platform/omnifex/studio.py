@@ -24,7 +24,7 @@ from omnifex_jobs import Event, State
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncJob
-    from omnifex.engine.resident import Resident
+    from omnifex.engine.memory.resident import Resident
 
 
 class Studio:

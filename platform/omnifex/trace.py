@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omnifex.engine.record import CallRecord
+from omnifex.engine.watching.record import CallRecord
 from omnifex_jobs import Attempt, Job, JobQueue
 
 

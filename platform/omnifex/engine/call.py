@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from omnifex.engine.acceleration import own_state
-from omnifex.engine.signature import Reading, signature_of
+from omnifex.engine.acceleration.settings import own_state
+from omnifex.engine.batching.signature import Reading, signature_of
 from omnifex.settings import keeps_state
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from omnifex.engine.call import ComponentCall
-from omnifex.engine.costs import CostModel
-from omnifex.engine.guards import Guard
-from omnifex.engine.previews import Previews
-from omnifex.engine.progress import ProgressMeter
-from omnifex.engine.record import CallRecord
-from omnifex.engine.recording import Unrecorded
-from omnifex.engine.sums import CallSums
-from omnifex.engine.work import JobWork
+from omnifex.engine.durability.recording import Unrecorded
+from omnifex.engine.guarding.guards import Guard
+from omnifex.engine.scheduling.costs import CostModel
+from omnifex.engine.scheduling.work import JobWork
+from omnifex.engine.watching.previews import Previews
+from omnifex.engine.watching.progress import ProgressMeter
+from omnifex.engine.watching.record import CallRecord
+from omnifex.engine.watching.sums import CallSums
 from omnifex.errors import Canceled, UnreadableInput
 from omnifex_jobs import Progress
 

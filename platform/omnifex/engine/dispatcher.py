@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 
+from omnifex.engine.batching.gathering import Gathering
 from omnifex.engine.baton import Baton
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext
-from omnifex.engine.costs import CostModel
-from omnifex.engine.gathering import Gathering
 from omnifex.engine.memo import Memo
-from omnifex.engine.policy import Policy, Waiting
-from omnifex.engine.residency import Residency
+from omnifex.engine.memory.residency import Residency
 from omnifex.engine.runner import Runner
+from omnifex.engine.scheduling.costs import CostModel
+from omnifex.engine.scheduling.policy import Policy, Waiting
 from omnifex.errors import Canceled
 from omnifex_registry import Component
 

@@ -12,22 +12,22 @@ from typing import Any
 
 import torch
 
-from omnifex.engine.acceleration import left_out
+from omnifex.engine.acceleration.settings import left_out
 from omnifex.engine.baton import Baton
 from omnifex.engine.context import JobContext, Listener
-from omnifex.engine.costs import CallKind, CostModel
 from omnifex.engine.dispatcher import Dispatcher
-from omnifex.engine.failures import named_failures
-from omnifex.engine.guards import demand_untouched
+from omnifex.engine.durability.recording import Unrecorded
+from omnifex.engine.guarding.failures import named_failures
+from omnifex.engine.guarding.guards import demand_untouched
+from omnifex.engine.memory.peaks import peak_memory
+from omnifex.engine.memory.residency import Residency
+from omnifex.engine.memory.resident import Resident
 from omnifex.engine.model import LoadedModel
-from omnifex.engine.peaks import peak_memory
-from omnifex.engine.previews import Previews
-from omnifex.engine.recording import Unrecorded
-from omnifex.engine.residency import Residency
-from omnifex.engine.resident import Resident
-from omnifex.engine.stand_in import StandIns
-from omnifex.engine.watch import Watch
-from omnifex.engine.work import JobWork
+from omnifex.engine.pipelines.stand_in import StandIns
+from omnifex.engine.scheduling.costs import CallKind, CostModel
+from omnifex.engine.scheduling.work import JobWork
+from omnifex.engine.watching.previews import Previews
+from omnifex.engine.watching.watch import Watch
 from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
 from omnifex.settings import tuned

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from omnifex.engine.batching.signature import Reading, mapped
+from omnifex.engine.batching.steadiness import state_of
 from omnifex.engine.call import ComponentCall
-from omnifex.engine.signature import Reading, mapped
-from omnifex.engine.steadiness import state_of
 from omnifex_registry import Kind
 
 BUDGET = 256 * 2**20  # bytes of outputs, in host memory

@@ -13,7 +13,7 @@ import torch
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext, current_job
 from omnifex.engine.dispatcher import Dispatcher
-from omnifex.engine.stand_in import StandIns
+from omnifex.engine.pipelines.stand_in import StandIns
 from omnifex.errors import PluginError
 from omnifex_registry import Component, Model
 
@@ -99,7 +99,7 @@ class LoadedModel:
         it knows by name; `components` replaces them, `scheduler=…` for one, or settings. Call it
         with `generator=job.generator`; its scheduler drives `job.step`.
         """
-        from omnifex.engine.pipeline import assembled  # it imports diffusers
+        from omnifex.engine.pipelines.pipeline import assembled  # it imports diffusers
 
         return assembled(self.record, self._stand_ins, pipeline_class, components)
 

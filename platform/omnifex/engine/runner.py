@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from omnifex.engine.batching.joining import NotSplit, Plan, joined, split
+from omnifex.engine.batching.proof import Proofs
 from omnifex.engine.call import ComponentCall, Failure
-from omnifex.engine.costs import CostModel
-from omnifex.engine.joining import NotSplit, Plan, joined, split
-from omnifex.engine.ladder import Ladder
 from omnifex.engine.memo import Purity
-from omnifex.engine.peaks import beside_weights
-from omnifex.engine.proof import Proofs
-from omnifex.engine.record import CallRecord, How, Observer
-from omnifex.engine.residency import Residency
-from omnifex.engine.stopwatch import Stopwatch
+from omnifex.engine.memory.ladder import Ladder
+from omnifex.engine.memory.peaks import beside_weights
+from omnifex.engine.memory.residency import Residency
+from omnifex.engine.scheduling.costs import CostModel
+from omnifex.engine.watching.record import CallRecord, How, Observer
+from omnifex.engine.watching.stopwatch import Stopwatch
 
 
 class Runner:

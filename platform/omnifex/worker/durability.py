@@ -14,7 +14,7 @@ from omnifex_jobs.journal import Journal, Owner
 
 if TYPE_CHECKING:
     from omnifex.engine.context import Listener
-    from omnifex.engine.recording import Unrecorded
+    from omnifex.engine.durability.recording import Unrecorded
 
 log = logging.getLogger("omnifex.worker")
 
@@ -28,7 +28,7 @@ class Durability:
 
     def take_over(self, listener: Listener) -> Unrecorded:
         """What an earlier attempt computed, to be replayed; says so in the job's events."""
-        from omnifex.engine.recording import JobJournal, Unrecorded
+        from omnifex.engine.durability.recording import JobJournal, Unrecorded
 
         try:
             self._journal = journal = self._open()
@@ -47,7 +47,7 @@ class Durability:
 
     def start_over(self, listener: Listener, difference: str) -> Unrecorded:
         """After the job has not repeated itself: a new journal, and a word to its user."""
-        from omnifex.engine.recording import JobJournal, Unrecorded
+        from omnifex.engine.durability.recording import JobJournal, Unrecorded
 
         listener.note(f"This job did not repeat itself: {difference}. It starts over.")
         if self._journal is None:

@@ -12,7 +12,7 @@ from omnifex.device import find_devices
 
 if TYPE_CHECKING:
     from omnifex.engine.engine import Engine
-    from omnifex.engine.resident import Resident
+    from omnifex.engine.memory.resident import Resident
 
 
 class Engines:
@@ -56,7 +56,7 @@ class Engines:
 
         It does not wait for engines that are being made: that takes the import of torch.
         """
-        from omnifex.engine.status import engine_status
+        from omnifex.engine.watching.status import engine_status
 
         return {"engines": [engine_status(engine) for engine in list(self._engines)]}
 

@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from omnifex.engine.context import Listener
-from omnifex.engine.record import CallRecord
+from omnifex.engine.watching.record import CallRecord
 from omnifex.trace import written
 from omnifex.worker.pictures import small_picture
 from omnifex_jobs import Claim, JobQueue, Progress, Report

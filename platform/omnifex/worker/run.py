@@ -72,7 +72,9 @@ class Run:
             self._home.news.ring()
 
     def _generate(self) -> Outcome:
-        from omnifex.engine.recording import Diverged  # these know the engine, which knows torch
+        from omnifex.engine.durability.recording import (
+            Diverged,  # these know the engine, which knows torch
+        )
         from omnifex.worker.reporter import Reporter
 
         assignment = prepare(self._home, self.claim.job)

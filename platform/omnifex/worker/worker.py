@@ -20,7 +20,7 @@ from omnifex.worker.run import Run
 from omnifex_jobs import Claim
 
 if TYPE_CHECKING:
-    from omnifex.engine.resident import Resident
+    from omnifex.engine.memory.resident import Resident
 
 AT_ONCE = 16  # jobs for each engine: it can choose only among those that it has
 FOR_URGENT = 4  # more of them, for those that are more urgent than all that run

@@ -1,0 +1,1 @@
+"""Acceleration: a model's settings for running its backbone faster."""

@@ -1,0 +1,1 @@
+"""Durability: the outputs of calls recorded, and given again when a job runs again."""

@@ -1,0 +1,1 @@
+"""Guarding: plugins that misbehave are noticed, named, and kept from other jobs."""

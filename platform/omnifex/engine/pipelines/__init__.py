@@ -1,0 +1,1 @@
+"""Pipelines: unmodified pipelines of diffusers, over stand-ins for their modules."""

@@ -1,0 +1,1 @@
+"""Scheduling: which calls run next, by what they cost and when they are due."""

@@ -1,0 +1,1 @@
+"""Watching: what is known, shown and summed up of calls."""
