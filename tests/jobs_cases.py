@@ -15,7 +15,11 @@ from omnifex_jobs import Artifact, Job, JobQueue, Recipe, Submission, migrate, o
 
 
 def open_queue(path: Path, driver: ModuleType | None = None) -> JobQueue:
-    engine = open_database(f"sqlite:///{path}", driver=driver)
+    return queue_at(f"sqlite:///{path}", driver)
+
+
+def queue_at(address: str, driver: ModuleType | None = None) -> JobQueue:
+    engine = open_database(address, driver=driver)
     migrate(engine)
     return JobQueue(engine)
 

@@ -1,25 +1,13 @@
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from jobs_cases import artifact, kinds, open_queue, submissions, submit
-from sqlalchemy import select
+from jobs_cases import artifact, kinds, submit
 
 from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State
-from omnifex_jobs.claims import claimable
 from omnifex_jobs.clock import GRACE_S, JumpWatch
 from omnifex_jobs.errors import LostClaim
-from omnifex_jobs.schema import job
 
 BOOM = JobError("boom", "It broke.", retryable=True)
-
-
-@pytest.fixture
-def queue(tmp_path: Path) -> Iterator[JobQueue]:
-    opened = open_queue(tmp_path / "jobs.db")
-    yield opened
-    opened._engine.dispose()
 
 
 def take(queue: JobQueue, **options: float) -> Claim:
@@ -228,27 +216,3 @@ def test_a_claim_can_ask_for_the_urgent_or_for_the_oldest(queue: JobQueue) -> No
     assert queue.claim(worker, above=5) == []
     assert [held.job.id for held in queue.claim(worker, limit=9, above=1)] == [urgent.id]
     assert [held.job.id for held in queue.claim(worker, oldest=True)] == [old.id]
-
-
-@pytest.mark.parametrize(
-    ("statement", "index"),
-    [
-        (
-            select(job.c.id).where(*claimable(None)).order_by(job.c.priority.desc(), job.c.id),
-            "ix_job_claim",
-        ),
-        (
-            select(job.c.id).where(*claimable(["image"])).order_by(job.c.priority.desc(), job.c.id),
-            "ix_job_claim",
-        ),
-    ],
-)
-def test_the_claim_reads_its_index_and_sorts_nothing(
-    queue: JobQueue, statement: object, index: str
-) -> None:
-    queue.submit_many(submissions(20))
-    with queue._engine.begin() as db:
-        text = str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))  # type: ignore[attr-defined]
-        plan = " ".join(row[3] for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
-    assert index in plan
-    assert "TEMP B-TREE" not in plan

@@ -141,7 +141,7 @@ def test_the_safest_driver_is_the_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://host/db", "sqlite://", "sqlite:///:memory:", "no url"]
+    "url", ["mysql://host/db", "postgresql://host", "sqlite://", "sqlite:///:memory:", "no url"]
 )
 def test_another_database_is_refused_by_name(url: str) -> None:
     with pytest.raises(UnsupportedDatabase, match="use sqlite:///PATH") as caught:

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from jobs_cases import artifact, open_queue, small_disk, submissions, submit
+from jobs_cases import artifact, open_queue, queue_at, small_disk, submissions, submit
 
+from benchmarks.postgres_server import PostgresServer
 from omnifex_jobs import Claim, JobQueue, State, sqlite
 from omnifex_jobs.errors import DiskFull, LostClaim
 
@@ -18,9 +19,9 @@ JOBS = 200
 DRIVERS = list(dict.fromkeys([sqlite3, sqlite.safest_driver()]))
 
 
-def work(path: Path, driver: str, ready: "multiprocessing.synchronize.Barrier") -> None:
+def work(address: str, driver: str, ready: "multiprocessing.synchronize.Barrier") -> None:
     """One process: claims until nothing is left."""
-    queue = open_queue(path, sys.modules.get(driver) or __import__(driver, fromlist=["x"]))
+    queue = queue_at(address, sys.modules.get(driver) or __import__(driver, fromlist=["x"]))
     name = queue.register()
     ready.wait(60)
     while claims := queue.claim(name, limit=2):
@@ -31,12 +32,20 @@ def work(path: Path, driver: str, ready: "multiprocessing.synchronize.Barrier") 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda it: it.__name__)
 def test_four_processes_run_each_job_once(tmp_path: Path, driver: ModuleType) -> None:
-    path = tmp_path / "jobs.db"
-    queue = open_queue(path, driver)
+    share_the_work(f"sqlite:///{tmp_path / 'jobs.db'}", driver)
+
+
+def test_four_processes_share_a_server(postgres: PostgresServer, migrated: str) -> None:
+    share_the_work(postgres.url("shared", like=migrated), sqlite3)
+    postgres.drop("shared")
+
+
+def share_the_work(address: str, driver: ModuleType) -> None:
+    queue = queue_at(address, driver)
     queue.submit_many(submissions(JOBS))
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(4)
-    workers = [spawn.Process(target=work, args=(path, driver.__name__, ready)) for _ in range(4)]
+    workers = [spawn.Process(target=work, args=(address, driver.__name__, ready)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:

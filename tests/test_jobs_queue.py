@@ -1,20 +1,11 @@
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from jobs_cases import artifact, kinds, open_queue, submissions, submit
+from jobs_cases import artifact, kinds, submissions, submit
 
 from omnifex_jobs import JobError, JobQueue, Recipe, State, Submission
 from omnifex_jobs.errors import IdempotencyConflict, JobNotFound, NotRetryable, UnknownState
 from omnifex_jobs.schema import recipe
-
-
-@pytest.fixture
-def queue(tmp_path: Path) -> Iterator[JobQueue]:
-    opened = open_queue(tmp_path / "jobs.db")
-    yield opened
-    opened._engine.dispose()
 
 
 def now() -> int:

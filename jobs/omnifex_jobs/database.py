@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from omnifex_jobs import sqlite
+from omnifex_jobs import postgresql, sqlite
 from omnifex_jobs.errors import DatabaseUnusable, JobsError, UnsupportedDatabase
 
 
@@ -37,28 +37,47 @@ def _now_postgresql(element: Any, compiler: Any, **options: Any) -> str:
 
 
 def open_database(url: str, *, driver: ModuleType | None = None) -> Engine:
-    """An engine whose every transaction writes (BEGIN IMMEDIATE) unless opened by `reading`.
+    """An engine whose every transaction writes unless it is opened by `reading`.
 
-    `url` is `sqlite:///PATH`; missing folders are made. `driver` replaces the choice of SQLite.
+    `url` is `sqlite:///PATH`, where missing folders are made, or `postgresql+psycopg://…`. `driver`
+    replaces the choice of SQLite.
     """
-    parsed = _sqlite_url(url)
-    _make_folder(Path(str(parsed.database)).parent)
-    engine = create_engine(parsed, module=driver or sqlite.safest_driver(), max_overflow=-1)
-    event.listen(engine, "connect", lambda raw, record: _plainly(parsed, sqlite.configure, raw))
-    event.listen(engine, "begin", _begin)
+    parsed = _supported(url)
+    if is_postgresql(parsed):
+        engine = postgresql.create(parsed)
+    else:
+        engine = _open_sqlite(parsed, driver or sqlite.safest_driver())
     event.listen(engine, "handle_error", _translate)
     return engine
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one moment of the database and never waits for a writer's turn."""
-    with engine.connect().execution_options(read_only=True) as db, db.begin():
+def reading(engine: Engine, *, one_moment: bool = True) -> Iterator[Connection]:
+    """A transaction that sees one moment of the database and never waits for a writer's turn.
+
+    Without `one_moment`, PostgreSQL shows each statement what is there when it begins.
+    """
+    options: dict[str, Any] = {"read_only": True}
+    if is_postgresql(engine.url):
+        level = "REPEATABLE READ" if one_moment else "READ COMMITTED"
+        options |= {"isolation_level": level, "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as db, db.begin():
         yield db
+
+
+def is_postgresql(url: URL) -> bool:
+    return url.get_backend_name() == "postgresql"
+
+
+def place_of(url: URL) -> str:
+    """The database as messages name it."""
+    return postgresql.place(url) if is_postgresql(url) else str(url.database)
 
 
 def sqlite_advice(engine: Engine) -> str | None:
     """What `omnifex doctor` says about this database; None when there is nothing to say."""
+    if is_postgresql(engine.url):
+        return None
     place = Path(str(engine.url.database))
     if kind := sqlite.network_file_system(place):
         return (
@@ -74,14 +93,24 @@ def sqlite_advice(engine: Engine) -> str | None:
     )
 
 
-def _sqlite_url(url: str) -> URL:
+def _supported(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise UnsupportedDatabase(url) from error
+    if parsed.drivername in ("postgresql", "postgresql+psycopg") and parsed.database:
+        return parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        raise UnsupportedDatabase(url)
+        raise UnsupportedDatabase(parsed.render_as_string() if parsed.password else url)
     return parsed
+
+
+def _open_sqlite(url: URL, driver: ModuleType) -> Engine:
+    _make_folder(Path(str(url.database)).parent)
+    engine = create_engine(url, module=driver, max_overflow=-1)
+    event.listen(engine, "connect", lambda raw, record: _plainly(url, sqlite.configure, raw))
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _make_folder(folder: Path) -> None:
@@ -111,5 +140,10 @@ def _plainly(url: URL, action: Any, raw: Any) -> None:
 
 
 def _translate(context: ExceptionContext) -> JobsError | None:
-    place = context.engine.url.database if context.engine else "here"
-    return sqlite.plain_error(context.original_exception, str(place))
+    if context.is_pre_ping:
+        return None  # the pool makes a new connection
+    url = context.engine.url if context.engine else None
+    place = place_of(url) if url is not None else "here"
+    if context.dialect.name == "postgresql":
+        return postgresql.plain_error(context.original_exception, place)
+    return sqlite.plain_error(context.original_exception, place)

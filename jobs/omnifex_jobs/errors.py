@@ -93,7 +93,31 @@ class UnsupportedDatabase(JobsError):
     code = "database_unsupported"
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"No support for database {url!r}; use sqlite:///PATH.")
+        super().__init__(
+            f"No support for database {url!r}; use sqlite:///PATH or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."
+        )
+
+
+class DatabaseAway(JobsError):
+    """The server is down, restarting, or cannot be reached."""
+
+    code = "database_away"
+
+    def __init__(self, database: str, why: str) -> None:
+        super().__init__(
+            f"Database {database} does not answer ({why}); nothing was lost: try again when it is "
+            "back."
+        )
+
+
+class DriverMissing(JobsError):
+    code = "driver_missing"
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"Database {database} needs psycopg; `pip install 'omnifex[postgres]'` brings it."
+        )
 
 
 class DiskFull(JobsError):

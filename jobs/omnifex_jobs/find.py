@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, literal, select, union_a
 
 from omnifex_jobs.errors import JobNotFound, UnknownState
 from omnifex_jobs.moves import SLICE, in_state
+from omnifex_jobs.postgresql import settle_events
 from omnifex_jobs.records import Artifact, Attempt, Event, Job, JobError, Progress
 from omnifex_jobs.schema import (
     artifact,
@@ -29,6 +30,14 @@ def get(db: Connection, job_id: str) -> Job:
     for found in load(db, job.c.id == job_id):
         return found
     raise JobNotFound(job_id)
+
+
+def lock(db: Connection, job_id: str) -> str:
+    """The job's id, and nobody else writes of it until this transaction ends; or JobNotFound."""
+    found = db.scalar(select(job.c.id).where(job.c.id == job_id).with_for_update())
+    if found is None:
+        raise JobNotFound(job_id)
+    return str(found)
 
 
 def by_ids(db: Connection, job_ids: Sequence[str]) -> list[Job]:
@@ -73,8 +82,10 @@ def known_state(word: str) -> State:
 def events(db: Connection, job_id: str | None, after: int, limit: int) -> list[Event]:
     """Events in their order, those after sequence number `after`."""
     wanted = select(event).where(event.c.seq > after)
-    if job_id is not None:
+    if job_id is not None:  # written one after the other: each holds the job's row
         wanted = wanted.where(event.c.job_id == job_id)
+    elif db.dialect.name == "postgresql":
+        wanted = wanted.where(event.c.seq <= settle_events(db))
     return [
         Event(**row) for row in db.execute(wanted.order_by(event.c.seq).limit(limit)).mappings()
     ]

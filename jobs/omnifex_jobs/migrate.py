@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 
-from omnifex_jobs.database import reading
+from omnifex_jobs.database import place_of, reading
 from omnifex_jobs.errors import DatabaseNewer
 
 HEAD = "0002"  # the newest file in migrations/versions; a test compares them
 VERSION_TABLE = "omnifex_jobs_version"
+LOCK = 0x6A6F6273  # any number, as long as it stays the same
 
 
 def migrate(engine: Engine) -> None:
@@ -22,6 +23,8 @@ def migrate(engine: Engine) -> None:
         if _revision(db) == HEAD:
             return
     with engine.begin() as db:
+        if db.dialect.name == "postgresql":  # on SQLite only one can write anyway
+            db.execute(select(func.pg_advisory_xact_lock(LOCK)))
         _upgrade(db)
 
 
@@ -42,6 +45,6 @@ def _upgrade(db: Connection) -> None:
     scripts = ScriptDirectory.from_config(config).walk_revisions()
     revision = _revision(db)
     if revision and revision not in {script.revision for script in scripts}:
-        raise DatabaseNewer(str(db.engine.url.database), revision)
+        raise DatabaseNewer(place_of(db.engine.url), revision)
     config.attributes["connection"] = db
     command.upgrade(config, "head")

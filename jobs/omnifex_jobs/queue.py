@@ -115,7 +115,7 @@ class JobQueue:
         self, job_id: str | None = None, *, after: int = 0, limit: int = 1000
     ) -> list[Event]:
         """Events after sequence number `after`, of one job or of all."""
-        with reading(self._engine) as db:
+        with reading(self._engine, one_moment=job_id is not None) as db:
             return find.events(db, job_id, after, limit)
 
     def over(self, job_ids: Collection[str]) -> set[str]:
@@ -206,8 +206,8 @@ class JobQueue:
         """Appends an event of the caller's own kind, for a held claim or a job id."""
         assert kind not in list(State), f"{kind!r} is written by the queue itself"
         with self._engine.begin() as db:
-            found = claims.require(db, of) if isinstance(of, Claim) else find.get(db, of)
-            record(db, [found.id], kind, payload)
+            found = claims.require(db, of).id if isinstance(of, Claim) else find.lock(db, of)
+            record(db, [found], kind, payload)
 
     def succeed(
         self,

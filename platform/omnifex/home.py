@@ -23,15 +23,31 @@ DATABASE = "omnifex.db"
 ARTIFACTS = "artifacts"
 JOURNALS = "journals"
 ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # a Path makes one slash of two
+SERVER = re.compile("postgres(ql)?([+][a-z0-9]+)?:/", re.IGNORECASE)
 
 
 class UnsupportedHome(OmnifexError):
-    """An address where a folder is needed."""
+    """An address where a folder or a database is needed."""
 
     code = "unsupported_home"
 
     def __init__(self, address: str) -> None:
-        super().__init__(f"home {address!r} is an address; give a folder on this machine.")
+        super().__init__(
+            f"home {address!r} is an address; give a folder on this machine, or "
+            "postgresql+psycopg://…"
+        )
+
+
+class NoPlaceForFiles(OmnifexError):
+    """A database server keeps jobs, not files."""
+
+    code = "no_artifacts"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a home on a database server also needs a folder for files that all its machines "
+            "share; give artifacts=FOLDER or set $OMNIFEX_ARTIFACTS."
+        )
 
 
 @dataclass(frozen=True)
@@ -57,17 +73,35 @@ class Home:
 
 
 def open_home(
-    folder: Path | str | None = None, plugins: PluginHost | Iterable[object] = ()
+    home: Path | str | None = None,
+    plugins: PluginHost | Iterable[object] = (),
+    artifacts: Path | str | None = None,
 ) -> Home:
-    """Open a home, made where it is missing; `plugins` join those that are installed."""
-    folder = home_folder(folder)
+    """Open a home, made where it is missing; `plugins` join those that are installed.
+
+    It is a folder, or the address of a database with a folder of `artifacts`.
+    """
+    folder, address = places(home, artifacts)
     host = plugins if isinstance(plugins, PluginHost) else PluginHost(plugins)
-    database = omnifex_jobs.open_database(f"sqlite:///{folder / DATABASE}")
+    database = omnifex_jobs.open_database(address)
+    folder.mkdir(parents=True, exist_ok=True)
     omnifex_jobs.migrate(database)
     omnifex_registry.migrate(database)
     models = Models(omnifex_registry.Registry(database, folder), host)
     store = ArtifactStore(folder / ARTIFACTS)
     return Home(folder, database, JobQueue(database), store, models, host)
+
+
+def places(home: Path | str | None, artifacts: Path | str | None = None) -> tuple[Path, str]:
+    """The folder of the files, and the address of the database."""
+    chosen = str(home or os.environ.get("OMNIFEX_HOME") or "")
+    if not SERVER.match(chosen):
+        folder = home_folder(home)
+        return folder, f"sqlite:///{folder / DATABASE}"
+    shared = artifacts or os.environ.get("OMNIFEX_ARTIFACTS")
+    if not shared:
+        raise NoPlaceForFiles
+    return Path(shared).expanduser().resolve(), chosen
 
 
 def home_folder(given: Path | str | None = None) -> Path:

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 class Studio:
     """A home with its jobs and models, and by default a worker in this process.
 
-    `home` is a folder; $OMNIFEX_HOME or ~/.omnifex where it is not given. With `workers=0` it only
-    submits and watches. Used in a `with`, or closed by `close()`: jobs that are not done by then
-    stay in the queue, and what runs here is given back to it.
+    `home` is a folder; $OMNIFEX_HOME or ~/.omnifex where it is not given. Or it is the address of a
+    PostgreSQL database, `postgresql+psycopg://…`, that several machines share; `artifacts` is then
+    the folder of its files, which they share too. With `workers=0` it only submits and watches.
+    Used in a `with`, or closed by `close()`: jobs that are not done by then stay in the queue, and
+    what runs here is given back to it.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class Studio:
         devices: Sequence[str] | None = None,
         memory: str | int | None = None,
         plugins: PluginHost | Iterable[object] = (),
+        artifacts: Path | str | None = None,
     ) -> None:
-        self._home = open_home(home, plugins)
+        self._home = open_home(home, plugins, artifacts)
         self._workers: list[Worker] = []
         # Also at the exit of an interpreter whose user forgot to close.
         self._closing = weakref.finalize(self, _close, self._home, self._workers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as to_json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import typer
 
@@ -39,7 +38,7 @@ def doctor(context: typer.Context, home: options.Home = None, json: options.Json
         raise typer.Exit(1)
 
 
-def examine(plugins: PluginHost, home: Path | None) -> Iterator[Finding]:
+def examine(plugins: PluginHost, home: str | None) -> Iterator[Finding]:
     yield from attempt("python", python)
     yield from attempt("torch", torch)
     yield from attempt("media", media)
@@ -83,7 +82,7 @@ def media() -> Iterator[Finding]:
     yield Finding("media", "ok", ", ".join(f"{name} {version(name)}" for name in names))
 
 
-def look_into(home: Path | None, plugins: PluginHost) -> Iterator[Finding]:
+def look_into(home: str | None, plugins: PluginHost) -> Iterator[Finding]:
     import shutil
 
     from omnifex.home import open_home

@@ -29,7 +29,7 @@ def make(
     deadline: float | None,
     detach: bool,
     json: bool,
-    home: Path | None,
+    home: str | None,
 ) -> None:
     """Make one thing and say where it is."""
     check_place(out)
@@ -46,7 +46,7 @@ def carry_out(
     out: Path | None = None,
     detach: bool = False,
     json: bool = False,
-    home: Path | None = None,
+    home: str | None = None,
 ) -> Job:
     """Submit a job; unless detached, see it through, save its files and exit 1 if it has none."""
     with open_studio(context, home) as studio:

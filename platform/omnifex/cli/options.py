@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +10,11 @@ if TYPE_CHECKING:
     from omnifex.studio import Studio
 
 Home = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--home",
-        help="The folder of jobs, models and artifacts.",
+        help="The folder of jobs, models and artifacts, or postgresql+psycopg://…",
+        metavar="FOLDER",
         show_default="$OMNIFEX_HOME or ~/.omnifex",
         rich_help_panel="Omnifex",
     ),
@@ -28,7 +28,7 @@ Detach = Annotated[
 ]
 
 
-def open_studio(context: typer.Context, home: Path | None) -> Studio:
+def open_studio(context: typer.Context, home: str | None) -> Studio:
     """The home, without a worker of its own: most commands only look, or find one at work."""
     from omnifex.studio import Studio
 

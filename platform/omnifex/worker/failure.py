@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from omnifex.errors import USER_ERRORS, GenerationFailed
 from omnifex.plugins import said
 from omnifex_jobs import JobError
-from omnifex_jobs.errors import DatabaseBusy, DiskFull
+from omnifex_jobs.errors import DatabaseAway, DatabaseBusy, DiskFull
 
 # What may be over in a moment; everything else would fail the same way again.
-PASSING = (MemoryError, ConnectionError, DatabaseBusy)
+PASSING = (MemoryError, ConnectionError, DatabaseAway, DatabaseBusy)
 FIRST_DELAY_S, LONGEST_DELAY_S = 5.0, 300.0
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from omnifex.worker.reporter import Reporter
 
 FLUSH_S = 0.5  # between two reports of progress
-PATIENCE_S = (0.1, 0.5, 1, 2, 4, 8)  # between attempts to write down how the job ended
+PATIENCE_S = (0.1, 0.5, 1, 2, 4, 8, 15, 15, 15)  # between attempts to write down how the job ended
 
 log = logging.getLogger("omnifex.worker")
 
