@@ -202,9 +202,9 @@ def test_jobs_of_a_pipeline_have_its_components_in_common(bench: Workbench) -> N
     assert (roles.count("unet"), roles.count("vae")) == (1, 1)
 
 
-def test_a_sampler_is_refused_where_the_model_brings_its_own(bench: Workbench) -> None:
-    with pytest.raises(UnknownSampler, match="'euler' cannot be chosen: model 'sd15'"):
-        bench.assignment("tensors", "sd15", prompt="a cube", sampler="euler")
+def test_a_sampler_that_does_not_fit_the_pipeline_is_refused(bench: Workbench) -> None:
+    with pytest.raises(UnknownSampler, match="'ddim' does not fit the flow-matching model 'flux'"):
+        bench.assignment("tensors", "flux", prompt="a cube", sampler="ddim")
 
 
 def test_a_stand_in_called_outside_a_job_says_so(bench: Workbench) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from omnifex.artifact import Artifact
 from omnifex.errors import UnreadableInput
 from omnifex.home import Home
 from omnifex.job import Job
 from omnifex.media_types import fits, head, media_type_of
-from omnifex.request import MediaInput, Request
+from omnifex.request import Request, media_fields
 from omnifex_jobs import Artifact as StoredArtifact
 
 FILE, JOB = "sha256:", "job:"
@@ -27,21 +27,6 @@ class Inputs:
     references: dict[str, Any] = field(default_factory=dict)
     artifacts: list[StoredArtifact] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
-
-
-def media_fields(request_type: type[Request]) -> dict[str, str]:
-    """The fields that take files, each with its kind of media."""
-    kinds = {
-        name: next(kinds_of(described.annotation, described.metadata), None)
-        for name, described in request_type.model_fields.items()
-    }
-    return {name: kind for name, kind in kinds.items() if kind}
-
-
-def kinds_of(annotation: Any, metadata: Any = ()) -> Iterator[str]:
-    yield from (mark.kind for mark in metadata if isinstance(mark, MediaInput))
-    for inner in get_args(annotation):
-        yield from kinds_of(inner, getattr(inner, "__metadata__", ()))
 
 
 def given_media(request_type: type[Request], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from omnifex.condition import Condition, Start
@@ -22,6 +23,8 @@ class LatentFamily(Family[RequestT]):
 
     prediction: Prediction = "velocity"
     shift: float = 1.0
+    steps: int = 20
+    guidance: float = 4.0
 
     @abstractmethod
     def shape(self, request: RequestT, model: LoadedModel) -> tuple[int, ...]:
@@ -54,6 +57,9 @@ class LatentFamily(Family[RequestT]):
         fitting_sampler(request.sampler, self.prediction)
         return []
 
+    def defaults(self, request: RequestT, model: Model) -> Mapping[str, Any]:
+        return {"steps": self.steps, "guidance": self.guidance}
+
     def generate(self, job: JobContext, request: RequestT, model: LoadedModel) -> Any:
         from omnifex.generate import sample_latents
 
@@ -68,8 +74,8 @@ class LatentFamily(Family[RequestT]):
             self.shape(request, model),
             condition,
             sampler=request.sampler,
-            steps=request.steps,
-            guidance=request.guidance,
+            steps=request.steps or self.steps,
+            guidance=self.guidance if request.guidance is None else request.guidance,
             prediction=self.prediction,
             shift=self.shift,
             scheduler_config=model.scheduler_config,

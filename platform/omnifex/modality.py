@@ -82,6 +82,16 @@ class Family(ABC, Generic[RequestT]):
         """
         return []
 
+    def defaults(self, request: RequestT, model: Model) -> Mapping[str, Any]:
+        """What this model uses for fields that the request leaves out (None)."""
+        return {"steps": 20, "guidance": 4.0}
+
+    def completed(self, request: RequestT, model: Model) -> RequestT:
+        """The request with the model's own values where it has none, as its recipe keeps it."""
+        own = self.defaults(request, model).items()
+        left_out = {name: value for name, value in own if getattr(request, name, "") is None}
+        return request.model_copy(update=left_out)
+
     @abstractmethod
     def generate(self, job: JobContext, request: RequestT, model: LoadedModel) -> Any:
         """The media, in the form that the modality's `encode` takes.

@@ -1,53 +1,166 @@
-"""The family of an unmodified diffusers pipeline: a plugin says how to call it, and no more."""
+"""The family of an unmodified diffusers pipeline: what is special about it, mostly as data."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from omnifex.errors import UnknownSampler
+from omnifex import calling, schedulers
 from omnifex.modality import Family, RequestT
+from omnifex.model_config import autoencoder_scale
+from omnifex.pictures import in_one_size, opened
+from omnifex.request import media_fields
+from omnifex.signatures import Signature, signature_of
 
 if TYPE_CHECKING:
     from omnifex.engine.context import JobContext
     from omnifex.engine.model import LoadedModel
     from omnifex_registry import Model
 
+DEFAULTED = ("steps", "guidance", "strength")  # fields that are filled in where they are left out
+
 
 class PipelineFamily(Family[RequestT]):
     """A family whose `generate` calls the pipeline of the model's own model_index.json.
 
-    `pipelines` are the classes of diffusers that it knows. The pipeline runs as it is; at its
-    component calls the platform batches, resumes and cancels it like any other job.
+    The pipeline runs as it is; at its component calls the platform batches, resumes and cancels it
+    like any other job. Fields of the request become its arguments by its own signature, and a field
+    that it has no argument for is refused.
     """
 
-    pipelines: Collection[str]
-
-    @abstractmethod
-    def arguments(
-        self, job: JobContext, request: RequestT, model: LoadedModel
-    ) -> Mapping[str, Any]:
-        """What the pipeline is called with, beside the generator."""
-
-    @abstractmethod
-    def media(self, output: Any, request: RequestT) -> Any:
-        """What the modality's `encode` takes, out of what the pipeline returned."""
+    pipelines: Collection[str] = ()
+    """The classes of diffusers that it knows, as model_index.json names them."""
+    tasks: Mapping[str, Mapping[str, str]] = {}
+    """By the class of the model: the media given ("image", "image mask") and who takes them."""
+    fields: Mapping[str, str] = {}
+    """Fields of the request by the pipeline's name for them, where that is not the usual one."""
+    constants: Mapping[str, Any] = {}
+    """Arguments of every call."""
+    optional: Collection[str] = ()
+    """Fields of files that the pipelines of this family take, and can do without."""
+    steps: int | None = None
+    """How many where the request says nothing; the pipeline's own default if None."""
+    guidance: float | None = None
+    """How much where the request says nothing; the pipeline's own default if None."""
+    samplers: Collection[str] | None = None
+    """Those that fit, by name; all of the model's kind if None."""
+    multiple: int = 1
+    """What the sides of a picture are a multiple of, besides what its latents ask for."""
+    patch: int = 1
+    """Latents that the backbone takes as one, on a side."""
 
     def recognises(self, model: Model) -> bool:
         return model.class_name in self.pipelines
 
+    def pipeline_for(self, request: RequestT, model: Model) -> str:
+        """The class that does what is asked."""
+        tasks = self.tasks.get(model.class_name, {})
+        return tasks.get(" ".join(calling.media_given(request)), model.class_name)
+
+    def named(self, signature: Signature, model: Model) -> Mapping[str, str]:
+        """The request's fields that this model can use, with the pipeline's names for them."""
+        return calling.named(signature, self.fields)
+
     def check(self, request: RequestT, model: Model) -> list[str]:
-        if request.sampler is not None:
-            raise UnknownSampler(
-                f"sampler {request.sampler!r} cannot be chosen: model {model.name!r} is sampled "
-                "by the scheduler that it comes with; leave the sampler out."
-            )
-        return []
+        schedulers.check_sampler(request.sampler, model, self.schedulers(model))
+        signature = signature_of(self.pipeline_for(request, model))
+        if signature is None:
+            return []
+        named = self.named(signature, model)
+        usable = (*named, "sampler", "extra")
+        calling.refuse_unusable(request, model, usable, f"a {signature.class_name}")
+        calling.refuse_missing(request, model, self.needed(request, named))
+        calling.check_size(request, model, self.size_multiple(model))
+        calling.check_strength(request, model, self.own_values(request, model).get("steps"))
+        calling.check_extra(request, model, signature, named.values())
+        return calling.idle_negative(request)
+
+    def needed(self, request: RequestT, named: Mapping[str, str]) -> Iterator[str]:
+        """The fields without which there is nothing to do."""
+        wanted = ("prompt", *media_fields(type(request)))
+        return (field for field in wanted if field in named and field not in self.optional)
+
+    def defaults(self, request: RequestT, model: Model) -> Mapping[str, Any]:
+        own = self.own_values(request, model)
+        return {field: value for field, value in own.items() if value is not None}
+
+    def own_values(self, request: RequestT, model: Model) -> Mapping[str, Any]:
+        """What the model uses for fields that are left out; None is left to the pipeline."""
+        signature = signature_of(self.pipeline_for(request, model))
+        if signature is None:
+            return super().defaults(request, model)
+        named = self.named(signature, model)
+        usual = {field: signature.default(named[field]) for field in DEFAULTED if field in named}
+        return {**usual, **{f: v for f, v in self.usual(model).items() if f in named}}
+
+    def usual(self, model: Model) -> Mapping[str, Any]:
+        """The family's own values for fields that are left out."""
+        own = {"steps": self.steps, "guidance": self.guidance}
+        return {field: value for field, value in own.items() if value is not None}
+
+    def size_multiple(self, model: Model) -> int:
+        return math.lcm(self.multiple, autoencoder_scale(model) * self.patch)
+
+    def schedulers(self, model: Model) -> Mapping[str, str]:
+        """The samplers that fit, with the scheduler of each."""
+        names = schedulers.schedulers_of(model)
+        wanted = names if self.samplers is None else self.samplers
+        return {name: names[name] for name in wanted if name in names}
 
     def generate(self, job: JobContext, request: RequestT, model: LoadedModel) -> Any:
-        pipeline = model.pipeline()
+        pipeline = self.pipeline(request, model)
         job.stage("sampling", until=0.90)
         output = pipeline(**self.arguments(job, request, model), generator=job.generator)
         job.stage("decoding", until=0.95)
         return self.media(output, request)
+
+    def pipeline(self, request: RequestT, model: LoadedModel) -> Any:
+        """The pipeline that does what is asked, with the sampler that is asked for."""
+        import diffusers
+
+        name, parts = self.pipeline_for(request, model.record), {}
+        if request.sampler is not None:
+            chosen = self.schedulers(model.record)[request.sampler]
+            own = model.fresh(schedulers.SLOT).config
+            parts[schedulers.SLOT] = schedulers.new_scheduler(chosen, own)
+        return model.pipeline(getattr(diffusers, name, None), **parts)
+
+    def arguments(
+        self, job: JobContext, request: RequestT, model: LoadedModel
+    ) -> Mapping[str, Any]:
+        """What the pipeline is called with, beside the generator."""
+        signature = signature_of(self.pipeline_for(request, model.record))
+        assert signature is not None, f"{self.name} has no pipeline of diffusers"
+        named = self.named(signature, model.record)
+        values = calling.given(request, named) | self.pictures(job, request, model, signature)
+        constants = {name: v for name, v in self.constants.items() if name in signature}
+        return {
+            **constants,
+            **{named[field]: value for field, value in values.items() if field in named},
+            **getattr(request, "extra", {}),
+        }
+
+    def pictures(
+        self, job: JobContext, request: RequestT, model: LoadedModel, signature: Signature
+    ) -> dict[str, Any]:
+        """The request's pictures in the size asked for, or else in their own, and that size."""
+        kinds = media_fields(type(request))
+        files = {f: job.input(getattr(request, f)) for f in calling.media_given(request)}
+        found = {
+            field: opened(file, "L" if field == "mask" else "RGB")
+            for field, file in files.items()
+            if kinds[field] == "image"
+        }
+        begins = "strength" in signature or "mask_image" in signature  # with them, not from noise
+        return in_one_size(
+            found,
+            getattr(request, "width", None),
+            getattr(request, "height", None),
+            self.size_multiple(model.record) if begins else None,
+        )
+
+    @abstractmethod
+    def media(self, output: Any, request: RequestT) -> Any:
+        """What the modality's `encode` takes, out of what the pipeline returned."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from omnifex.errors import InvalidRequest
 
@@ -23,19 +24,42 @@ class Request(BaseModel):
     seed: int | None = Field(
         default=None, ge=0, le=MAX_SEED, description="Same seed, same bytes; drawn when not given."
     )
-    steps: int = Field(default=20, ge=1, le=1000, description="Sampling steps.")
-    guidance: float = Field(
-        default=4.0,
+    steps: int | None = Field(
+        default=None, ge=1, le=1000, description="Sampling steps; the model's own if not given."
+    )
+    guidance: float | None = Field(
+        default=None,
         ge=0,
         le=100,
         allow_inf_nan=False,
-        description="How closely to follow the prompt.",
+        description="How closely to follow the prompt; the model's own if not given.",
     )
     sampler: str | None = Field(
         default=None, description="Sampler by name; the model's own if not given."
     )
     deterministic: bool = Field(
         default=False, description="Same bits however many jobs run beside it; batches with none."
+    )
+
+
+def parsed(value: Any) -> Any:
+    """A command line and a web form have nothing but text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"a JSON object ({error})") from None
+
+
+class CheckpointRequest(Request):
+    """The fields of requests that other people's checkpoints answer."""
+
+    negative_prompt: str | None = Field(
+        default=None, max_length=4000, description="What to keep away from, in words."
+    )
+    extra: Annotated[dict[str, Any], BeforeValidator(parsed)] = Field(
+        default={}, description="More arguments of the model's pipeline, by name, as JSON."
     )
 
 
@@ -48,6 +72,21 @@ class MediaInput:
     """
 
     kind: str
+
+
+def media_fields(request_type: type[Request]) -> dict[str, str]:
+    """The fields that take files, each with its kind of media."""
+    kinds = {
+        name: next(kinds_of(described.annotation, described.metadata), None)
+        for name, described in request_type.model_fields.items()
+    }
+    return {name: kind for name, kind in kinds.items() if kind}
+
+
+def kinds_of(annotation: Any, metadata: Any = ()) -> Iterator[str]:
+    yield from (mark.kind for mark in metadata if isinstance(mark, MediaInput))
+    for inner in get_args(annotation):
+        yield from kinds_of(inner, getattr(inner, "__metadata__", ()))
 
 
 AnyRequest = TypeVar("AnyRequest", bound=Request)

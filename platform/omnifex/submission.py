@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +47,7 @@ def submit(
     family = home.plugins.family(modality, record)
     warnings = checked(family, request, record)
     inputs = take_in(home, chosen.Request, media)
+    request = completed(family, request, record)
     request = request.model_copy(update={**inputs.references, "seed": seed_of(request, order)})
     return enqueue(home, recipe_of(home, chosen, family, record, request), inputs, order, warnings)
 
@@ -90,14 +92,26 @@ def enqueue(
 
 def checked(family: Family[Any], request: Request, model: Model) -> Sequence[str]:
     """The family's warnings; a check that breaks is the plugin's fault and says so."""
-    try:
+    with the_plugins_fault(f"family {family.name!r} could not check the request"):
         return family.check(request, model)
+
+
+def completed(family: Family[Any], request: Request, model: Model) -> Request:
+    """The request with the model's own values where the user gave none."""
+    with the_plugins_fault(f"family {family.name!r} could not complete the request"):
+        whole: Request = family.completed(request, model)
+        return whole
+
+
+@contextmanager
+def the_plugins_fault(what: str) -> Iterator[None]:
+    """Users' errors pass; any other becomes a PluginError that says what went wrong."""
+    try:
+        yield
     except OmnifexError:
         raise
     except Exception as error:
-        raise PluginError(
-            f"family {family.name!r} could not check the request: {said(error)}."
-        ) from error
+        raise PluginError(f"{what}: {said(error)}.") from error
 
 
 def recipe_of(

@@ -46,11 +46,18 @@ class Workbench:
         record = self.model(model or chosen.default_model)
         family = self.host.family(modality, record)
         family.check(request, record)
+        request = family.completed(request, record)
         provenance = {"modality": modality, "model": record.name, **request.model_dump(mode="json")}
         return Assignment(
             "workbench", request, chosen, family, record, request.seed or 0, provenance
         )
 
+    def add(self, folder: Path, name: str) -> Model:
+        """Register a model folder that no plugin brings."""
+        return self._registry.add(folder, name=name)
+
     def _model(self, name: str) -> Model:
         """The registered model, added from the plugin that brings it."""
-        return self._registry.add(self.host.models[name].path, name=name)
+        if name in self.host.models:
+            return self._registry.add(self.host.models[name].path, name=name)
+        return self._registry.show(name)

@@ -14,6 +14,7 @@ def register_modalities() -> list[Modality[Any]]:
 
 @hookimpl
 def register_families() -> list[Family[Any]]:
+    from omnifex_image.families import families
     from omnifex_image.prism import PrismDiffusionImage, PrismImage
 
-    return [PrismImage(), PrismDiffusionImage()]
+    return [PrismImage(), PrismDiffusionImage(), *families()]

@@ -66,6 +66,13 @@ def encode(pixels: np.ndarray, extension: str, provenance: Mapping[str, Any]) ->
     return file.getvalue()
 
 
+def bytes_of(pixels: np.ndarray) -> np.ndarray:
+    """Pixels in 256 shades, as diffusers' own pipelines round them."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return (pixels * 255).round().astype(np.uint8)
+
+
 def decode(data: bytes) -> np.ndarray:
     """(H, W, 3) uint8: upright, transparency on white, the first frame of an animation."""
     picture = _open(data)

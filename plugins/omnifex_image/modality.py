@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from omnifex import File, MediaInput, Modality, Request
+from omnifex import File, MediaInput, Modality
+from omnifex.request import CheckpointRequest
 
 
-class ImageRequest(Request):
+class ImageRequest(CheckpointRequest):
     """A picture from a prompt, or from another picture and a prompt."""
+
+    prompt: str = Field(default="", max_length=4000, description="What to make, in words.")
 
     width: int | None = Field(
         default=None, ge=16, le=8192, description="Pixels across; the model's own if not given."
@@ -23,8 +26,14 @@ class ImageRequest(Request):
     image: Annotated[str, MediaInput("image")] | None = Field(
         default=None, description="A picture to start from."
     )
-    strength: float = Field(
-        default=0.6, gt=0, le=1, description="How far to leave the picture started from."
+    mask: Annotated[str, MediaInput("image")] | None = Field(
+        default=None, description="Where to paint the picture anew: white; black is kept."
+    )
+    strength: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="How far to leave the picture started from; the model's own if not given.",
     )
     format: Literal["png", "webp", "jpg"] = Field(default="png", description="File format.")
 
@@ -46,10 +55,10 @@ class ImageModality(Modality[ImageRequest]):
     def encode(
         self, media: Any, request: ImageRequest, provenance: Mapping[str, Any]
     ) -> list[File]:
-        """media: pixels (H, W, 3) uint8."""
+        """media: pixels (H, W, 3) uint8, or floats in [0, 1]."""
         from omnifex_image import files
 
-        data = files.encode(media, request.format, provenance)
+        data = files.encode(files.bytes_of(media), request.format, provenance)
         height, width = media.shape[:2]
         meta = {"width": width, "height": height}
         return [File(data, self.formats[request.format], f".{request.format}", meta=meta)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from omnifex import InvalidRequest, Start
 from omnifex_image.modality import ImageRequest
@@ -27,6 +28,8 @@ class PrismImage(PrismFamily[ImageRequest]):
 
     modality = "image"
     vocabulary = VOCABULARY
+    strength = 0.6
+    cannot = ("negative_prompt", "mask", "extra")
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)
@@ -40,11 +43,14 @@ class PrismImage(PrismFamily[ImageRequest]):
                 )
         return super().check(request, model)
 
+    def defaults(self, request: ImageRequest, model: Model) -> Mapping[str, Any]:
+        return {**super().defaults(request, model), "strength": self.strength}
+
     def start(self, job: JobContext, request: ImageRequest, model: LoadedModel) -> Start | None:
         if request.image is None:
             return None
         samples = samples_of(job.input(request.image).read_bytes()).to(job.device)
-        return Start(model[self.autoencoder].encode(samples), request.strength)
+        return Start(model[self.autoencoder].encode(samples), request.strength or self.strength)
 
     def media(self, samples: Tensor, request: ImageRequest) -> np.ndarray:
         return self.look(samples)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import TypeVar
 
 from omnifex import Condition, LatentFamily, Request
+from omnifex.calling import ARGUMENTS, refuse_unusable
 from omnifex_prism.reading import Reading
 from omnifex_prism.vocabulary import Vocabulary
 
@@ -31,6 +32,8 @@ class PrismFamily(LatentFamily[RequestT]):
     name = "prism"
     class_name: ClassVar[str] = "PrismPipeline"
     vocabulary: ClassVar[Vocabulary]
+    cannot: ClassVar[Collection[str]] = ()
+    """Fields of its modality's requests that other models have a use for."""
 
     @abstractmethod
     def read(self, prompt: str) -> Reading:
@@ -44,6 +47,8 @@ class PrismFamily(LatentFamily[RequestT]):
         return model.class_name == self.class_name and self.conditioner in model.components
 
     def check(self, request: RequestT, model: Model) -> list[str]:
+        usable = ARGUMENTS.keys() - {*self.cannot}
+        refuse_unusable(request, model, {*usable, "sampler"}, f"family {self.name!r}")
         return [*super().check(request, model), *self.read(request.prompt).notes]
 
     def shape(self, request: RequestT, model: LoadedModel) -> tuple[int, ...]:

@@ -67,11 +67,13 @@ def said(context: typer.Context, name: str) -> bool:
 
 def parameters(modality: Modality[Any]) -> Iterator[inspect.Parameter]:
     fields = dict(modality.Request.model_fields)
-    prompt = typer.Argument(help=fields.pop("prompt").description, show_default=False)
+    said = fields.pop("prompt")
+    prompt = typer.Argument(help=said.description, show_default=False)
     by_place = inspect.Parameter.POSITIONAL_OR_KEYWORD
     by_name = inspect.Parameter.KEYWORD_ONLY
     yield inspect.Parameter("context", by_place, annotation=typer.Context)
-    yield inspect.Parameter("prompt", by_place, annotation=Annotated[str, prompt])
+    needed = inspect.Parameter.empty if said.is_required() else said.default
+    yield inspect.Parameter("prompt", by_place, annotation=Annotated[str, prompt], default=needed)
     for name, field in fields.items():
         if name not in PLATFORM:
             default = field.default if isinstance(field.default, PLAIN) else None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from omnifex.errors import UnreadableInput
 from omnifex.home import Home
-from omnifex.inputs import FILE, JOB, given_media, media_fields
+from omnifex.inputs import FILE, JOB, given_media
 from omnifex.media_types import fits
-from omnifex.request import Request, validated
+from omnifex.request import Request, media_fields, validated
 from omnifex.submission import component_ids, settings_part, unchanged
 from omnifex.versions import version
 from omnifex_jobs import Job
