@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from omnifex.engine.acceleration.settings import own_state
 from omnifex.engine.batching.signature import Reading, signature_of
 from omnifex.settings import keeps_state
+from omnifex_registry.kinds import kind_of
 
 if TYPE_CHECKING:
     from omnifex.engine.context import JobContext
@@ -25,29 +27,43 @@ class Failure:
     error: BaseException
 
 
-@dataclass(eq=False)
 class ComponentCall:
-    """One call that one job makes of one method of a component, and the future of its result.
+    """One call that one job makes of one method of a component.
 
     The method may be one of a part of the module: `text_model.final_layer_norm.__call__`.
     """
 
-    job: JobContext
-    component: Component
-    method: str
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    future: Future[Any] = field(default_factory=Future)
-    asked_at: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.reading = Reading((self.args, self.kwargs))
-        self.signature = signature_of(self.component.id, self.method, self.reading)
+    def __init__(
+        self,
+        job: JobContext,
+        component: Component,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self.job, self.component, self.method = job, component, method
+        self.args, self.kwargs = args, kwargs
+        self.asked_at = time.monotonic()
+        self.reading = Reading((args, kwargs))
+        self.signature = signature_of(component.id, method, self.reading)
         self.kind, self.rows = self.signature.kind, self.signature.rows
-        # As far as the call itself can tell: all its values are known, and nothing of it stays.
+        self.plays = kind_of(component.role)  # asked for several times, and cheaper so
+
+    @property
+    def joinable(self) -> bool:
+        """As far as the call itself can tell: all its values are known, and nothing of it stays."""
         shareable = self.reading.plain and bool(self.reading.tensors)
-        unbound = not self.job.deterministic and not keeps_state(self.component)
-        self.joinable = shareable and unbound
+        return shareable and not self.job.deterministic and not keeps_state(self.component)
+
+    @cached_property
+    def future(self) -> Future[Any]:
+        """Of the result, for a job that waits for it; making one takes longer than not to wait."""
+        return Future()
+
+    def cancel(self) -> None:
+        """Whoever waits for the result waits no longer; nobody may, yet."""
+        if "future" in self.__dict__:
+            self.future.cancel()
 
     def settle(self, outcome: Any) -> None:
         """Hand the result, or what was raised, to the job that waits."""
@@ -64,10 +80,10 @@ class ComponentCall:
     def run(self, module: Any) -> Any:
         """The result, on the loaded component; what it raises says where it came from."""
         try:
-            if keeps_state(self.component):
+            if self.component.settings and keeps_state(self.component):
                 with own_state(module, self.job.id, self.job.denoising_pass):
                     return self.on(module)(*self.args, **self.kwargs)
-            return self.on(module)(*self.args, **self.kwargs)
+            return attrgetter(self.method)(module)(*self.args, **self.kwargs)
         except Exception as error:
             error.add_note(f"in {self}")
             raise

@@ -79,7 +79,7 @@ class JobContext:
         self._meter = ProgressMeter(self.work)
         self.guard = Guard(self.note)
         self._canceled = False
-        self._pause: Future[None] | None = None
+        self.paused: Future[None] | None = None  # done when the job is to go on
         self._waiting: ComponentCall | None = None
 
     @property
@@ -90,25 +90,20 @@ class JobContext:
         """Ask the job to stop, from any thread; a waiting call is dropped, a running one ends."""
         self._canceled = True
         if waiting := self._waiting:
-            waiting.future.cancel()
+            waiting.cancel()
         self.resume()
-
-    @property
-    def paused(self) -> Future[None] | None:
-        """Done when the job is to go on; None while it may."""
-        return self._pause
 
     def pause(self) -> None:
         """Ask the job to wait at its next call, from any thread."""
-        if self._pause is None:
-            self._pause = Future()
+        if self.paused is None:
+            self.paused = Future()
         if self._canceled:
             self.resume()
 
     def resume(self) -> None:
         """Let a paused job go on."""
-        if pause := self._pause:
-            self._pause = None
+        if pause := self.paused:
+            self.paused = None
             pause.cancel()
 
     def check(self) -> None:
@@ -181,13 +176,11 @@ class JobContext:
         finally:
             _here.job = None
 
-    @contextmanager
-    def waiting_for(self, call: ComponentCall) -> Iterator[None]:
-        """A call of this job, canceled while it waits and checked before it starts and after."""
+    def asks(self, call: ComponentCall) -> None:
+        """A call of this job begins, which a cancel ends from now on."""
         self._waiting = call  # before the check, so that a cancel is seen by one or the other
-        try:
-            self.check()
-            yield
-            self.check()
-        finally:
-            self._waiting = None
+        self.check()
+
+    def is_answered(self) -> None:
+        """The call has ended, as it may."""
+        self._waiting = None

@@ -57,13 +57,19 @@ class Dispatcher:
 
     def call(self, call: ComponentCall) -> Any:
         """The result of the call, which its job's thread makes while it holds the baton."""
-        guard = call.job.guard
-        with call.job.waiting_for(call), guard.making(alone=self._baton.alone):
-            self._rest(call.job)
-            compute = partial(self._remember, call)
-            answer = call.job.journal.answer(call, compute, self.runner.replayed)
-            call.job.work.called(call.kind, call.rows)
-        return guard.answered(call, answer)
+        job = call.job
+        try:
+            job.asks(call)
+            with job.guard.making(alone=self._baton.alone):
+                if job.paused:
+                    self._rest(job)
+                compute = partial(self._remember, call)
+                answer = job.journal.answer(call, compute, self.runner.replayed)
+                job.work.called(call.kind, call.rows)
+            job.check()
+        finally:
+            job.is_answered()
+        return job.guard.answered(call, answer)
 
     def dtype_of(self, component: Component) -> torch.dtype:
         """The floating type that the component computes in."""
@@ -90,10 +96,12 @@ class Dispatcher:
         if self._baton.alone:
             return self.runner.run_alone(call)
         self._start()
+        future = call.future
+        call.job.check()  # a cancel before this line found nothing to end
         self._gathering.add(call)
-        self._baton.give_away(until=call.future)
+        self._baton.give_away(until=future)
         try:
-            return call.future.result()
+            return future.result()
         except CancelledError:
             self._gathering.drop(call)
             raise Canceled from None

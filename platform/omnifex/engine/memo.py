@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,7 +19,6 @@ from omnifex_registry import Kind
 
 BUDGET = 256 * 2**20  # bytes of outputs, in host memory
 MOST_INPUT = 64 * 2**20  # bytes; hashing more costs more than it saves
-NOTHING = nullcontext()
 TRIALS = 3  # calls in which a component may still be filling tables of its own
 
 
@@ -92,16 +91,16 @@ class Purity:
         """Whether a call of this method left the component and the global randomness as it was."""
         return place(call) in self._pure
 
-    def watched(self, call: ComponentCall, module: Any) -> AbstractContextManager[None]:
-        """Look at the module before and after a call of it, until it is known."""
+    def asked(self, call: ComponentCall) -> bool:
+        """Whether it is not known yet, and would be of use."""
         if not memorable(call):
-            return NOTHING
+            return False
         where = place(call)
-        known = where in self._pure or self._failed[where] >= TRIALS
-        return NOTHING if known else self._tried(call, module)
+        return where not in self._pure and self._failed[where] < TRIALS
 
     @contextmanager
-    def _tried(self, call: ComponentCall, module: Any) -> Iterator[None]:
+    def watched(self, call: ComponentCall, module: Any) -> Iterator[None]:
+        """Look at the module before and after a call of it."""
         where = place(call)
         before = state_of(module), random_state(call.job.device)
         yield
@@ -114,7 +113,7 @@ class Purity:
 def memorable(call: ComponentCall) -> bool:
     """Whether it is worth the trouble: few inputs, and a component whose work repeats."""
     return (
-        call.component.kind is Kind.CONDITIONER
+        call.plays is Kind.CONDITIONER
         and not call.job.deterministic
         and call.reading.plain
         and sum(tensor.nbytes for tensor in call.reading.tensors) <= MOST_INPUT

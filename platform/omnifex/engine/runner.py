@@ -33,6 +33,7 @@ class Runner:
         self._device = threading.RLock()
         self._stopwatch = Stopwatch(residency.device)
         self._name = str(residency.device)
+        self._alone = partial(self._attempt, None)
 
     def joinable(self, call: ComponentCall) -> bool:
         """Whether the call may share a batch with others of its signature."""
@@ -55,8 +56,8 @@ class Runner:
 
     def run_alone(self, call: ComponentCall) -> Any:
         """The call's result, or whatever it raises."""
-        outcome = self._outcome(call)
-        if isinstance(outcome, Failure):
+        (outcome,) = self._ladder.run([call], self._alone)
+        if type(outcome) is Failure:
             raise outcome.error
         return outcome
 
@@ -77,7 +78,7 @@ class Runner:
         return self._ladder.run(group, partial(self._attempt, plan))
 
     def _outcome(self, call: ComponentCall) -> Any:
-        return self._ladder.run([call], partial(self._attempt, None))[0]
+        return self._ladder.run([call], self._alone)[0]
 
     def _prove(self, group: Sequence[ComponentCall]) -> list[Any]:
         """Each alone, and joined beside that; what stops the proof stops no call."""
@@ -91,14 +92,11 @@ class Runner:
 
     def _attempt(self, plan: Plan | None, calls: Sequence[ComponentCall]) -> list[Any]:
         """One call of the device, for one job or, by the plan, for several."""
-        jobs = [call.job for call in calls]
-        need = self._costs.peak_bytes(calls[0].kind, rows_of(calls))
+        first, jobs = calls[0], [call.job.id for call in calls]
+        need = self._costs.peak_bytes(first.kind, rows_of(calls))
         began = loaded = time.time()
         try:
-            with (
-                self._device,
-                self._residency.using(calls[0].component, need, [job.id for job in jobs]) as module,
-            ):
+            with self._device, self._residency.using(first.component, need, jobs) as module:
                 loaded = time.time()
                 if plan is None or len(calls) == 1:
                     results = [self._timed(module, None, calls)]
@@ -106,23 +104,26 @@ class Runner:
                     results = split(plan, self._timed(module, plan, calls), len(calls))
         except Exception as error:
             if isinstance(error, NotSplit):
-                self._proofs.withdraw(calls[0])
+                self._proofs.withdraw(first)
             self._tell(calls, began, loaded - began, time.time() - loaded, how="failed")
             raise
-        for job in jobs:
-            job.account(len(jobs), loaded - began)
-        self._tell(calls, began, loaded - began, time.time() - loaded)
+        for call in calls:
+            call.job.account(len(jobs), loaded - began)
+        self._tell(calls, began, loaded - began, time.time() - loaded, need)
         return results
 
     def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
         """The output, joined where there is a plan."""
+        measured = self._by_events if self._stopwatch.events else self._by_clock
+        if not self._purity.asked(calls[0]):
+            return measured(module, plan, calls)
         with self._purity.watched(calls[0], module):
-            if self._stopwatch.events:
-                return self._by_events(module, plan, calls)
-            began = self._stopwatch.clock()
-            output = run_joined(module, plan, calls)
-            seconds = self._stopwatch.clock() - began
-        self._costs.observe(calls[0].kind, rows_of(calls), seconds)
+            return measured(module, plan, calls)
+
+    def _by_clock(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
+        began = self._stopwatch.clock()
+        output = run_joined(module, plan, calls)
+        self._costs.observe(calls[0].kind, rows_of(calls), self._stopwatch.clock() - began)
         return output
 
     def _by_events(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
@@ -143,27 +144,28 @@ class Runner:
         began: float,
         load: float = 0.0,
         run: float = 0.0,
+        peak_bytes: int = 0,
         how: How = "ran",
     ) -> None:
         """Say what happened to whoever watches."""
         if not self.observers:
             return
-        first, rows = calls[0], rows_of(calls)
-        now = time.monotonic() - (time.time() - began)
+        first = calls[0]
+        left_queue = time.monotonic() - (time.time() - began)
         record = CallRecord(
             component=first.component.id,
             role=first.component.role,
             class_name=first.component.class_name,
             method=first.method,
             jobs=tuple(call.job.id for call in calls),
-            rows=rows,
+            rows=rows_of(calls),
             began=began,
             device=self._name,
-            queued={call.job.id: max(0.0, now - call.asked_at) for call in calls},
+            queued={call.job.id: max(0.0, left_queue - call.asked_at) for call in calls},
             load=load,
             run=run,
             how=how,
-            peak_bytes=self._costs.peak_bytes(first.kind, rows) if how == "ran" else 0,
+            peak_bytes=peak_bytes,
         )
         for observer in self.observers:
             observer(record)

@@ -7,7 +7,7 @@ torch's pytree does; whatever else is registered there, such as a model's output
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,20 +42,24 @@ class Reading:
     def __init__(self, value: Any) -> None:
         self.tensors: list[Tensor] = []
         self.plain = True
-        self.form = self._form(value)
+        (self.form,) = self._forms((value,))
 
-    def _form(self, value: Any) -> Hashable:
-        kind = type(value)
-        if kind in PLAIN:
-            return (kind, value)
-        if isinstance(value, Tensor):
-            self.tensors.append(value)
-            return (value.shape, value.dtype, value.device)
-        if kind is dict:
-            return (kind, *value, *map(self._form, value.values()))
-        if kind is tuple or kind is list:
-            return (kind, *map(self._form, value))
-        return self._registered(value)
+    def _forms(self, values: Iterable[Any]) -> Iterable[Hashable]:
+        found: list[Hashable] = []
+        for value in values:
+            kind = type(value)
+            if kind in PLAIN:
+                found.append((kind, value))
+            elif isinstance(value, Tensor):
+                self.tensors.append(value)
+                found.append((value.shape, value.dtype, value.device))
+            elif kind is dict:
+                found.append((kind, *value, *self._forms(value.values())))
+            elif kind is tuple or kind is list:
+                found.append((kind, *self._forms(value)))
+            else:
+                found.append(self._registered(value))
+        return found
 
     def _registered(self, value: Any) -> Hashable:
         """An output of a model, a named tuple; anything else says no more than its type."""
@@ -65,7 +69,7 @@ class Reading:
         if structure.is_leaf():
             self.plain = False
             return (OPAQUE, type(value))
-        return (repr(structure), *map(self._form, leaves))
+        return (repr(structure), *self._forms(leaves))
 
 
 def replaced(value: Any, tensors: Iterator[Tensor]) -> Any:

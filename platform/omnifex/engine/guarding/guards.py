@@ -24,6 +24,9 @@ LOOK_EVERY = 8  # calls: every look waits for the device, and is as much work as
 LOOK_AFTER_S = 0.25  # though no NaN is computed with for longer than that, or than one call
 
 
+SEED = torch.default_generator.initial_seed  # torch's function of this name does no more
+
+
 class NotANumber(ValueError):
     """Latents or media that are NaN or infinite, and spoil all that is made of them."""
 
@@ -37,10 +40,10 @@ class Elsewhere:
         self._random = randomness
 
     def __enter__(self) -> None:
-        self._seed = torch.initial_seed()
+        self._seed = SEED()
 
     def __exit__(self, *_: object) -> None:
-        if torch.initial_seed() != self._seed:
+        if SEED() != self._seed:
             self._random.renew()
 
 
@@ -52,6 +55,7 @@ class Guard:
         self.count = 0
         self._note = note
         self._random = SharedRandomness()
+        self._elsewhere = Elsewhere(self._random)
         self._seeded: set[str] = set()
         self._sums: list[tuple[tuple[int, Component, str], Tensor]] = []
         self._looked = time.monotonic()
@@ -72,7 +76,7 @@ class Guard:
         Where there are no others, no job draws from what this one may have seeded before it is
         looked at again: with its first call that is not alone, or at its end.
         """
-        return Elsewhere(self._random) if alone else self._making_way()
+        return self._elsewhere if alone else self._making_way()
 
     @contextmanager
     def _making_way(self) -> Iterator[None]:
@@ -86,7 +90,7 @@ class Guard:
         """The output of a call, once it is seen to be numbers."""
         self.count += 1
         self.called[call.component.id] = call.component
-        if call.component.kind in WATCHED:
+        if call.plays in WATCHED:
             where = self.count, call.component, call.method
             self._sums += [(where, leaf.sum(dtype=torch.float32)) for leaf in floats(output)]
             if len(self._sums) >= LOOK_EVERY or time.monotonic() > self._looked + LOOK_AFTER_S:

@@ -106,7 +106,7 @@ class SharedRandomness:
     ALL = (TorchRandomness(), NumpyRandomness(), PythonRandomness())
 
     def __init__(self) -> None:
-        self._before = {source.name: source.now() for source in self.ALL}
+        self._before: dict[str, Any] = {}
 
     def renew(self) -> None:
         """The job's Python goes on."""

@@ -41,9 +41,8 @@ class Ladder:
         """Each call's result or Failure, run together where memory and their errors allow that."""
         if len(calls) > self._most.get(calls[0].kind, len(calls)):
             return self._halves(calls, attempt)
-        asked = ""
-        for make_way in self._rungs(calls):
-            make_way()
+        rungs = None
+        while True:
             try:
                 return attempt(calls)
             except BaseException as error:
@@ -51,18 +50,21 @@ class Ladder:
                     return self._failed(calls, attempt, error)
                 asked = bytes_asked(error)
             # Only here is the error gone, and with it the frames that held the tensors.
+            rungs = rungs or self._rungs(calls)
+            if not next(rungs, False):
+                break
         if len(calls) > 1:
             self._most[calls[0].kind] = half(calls)
             return self._halves(calls, attempt)
         return [Failure(NotEnoughMemory(calls[0], asked, self._residency))]
 
-    def _rungs(self, calls: Sequence[ComponentCall]) -> Iterator[Callable[[], object]]:
-        """What is done before each attempt."""
+    def _rungs(self, calls: Sequence[ComponentCall]) -> Iterator[bool]:
+        """Make way before each further attempt."""
         component = calls[0].component
-        yield lambda: None
-        yield lambda: self._residency.empty(keep=component)
+        self._residency.empty(keep=component)
+        yield True
         if len(calls) == 1 and self._residency.offload(component):
-            yield lambda: None
+            yield True
 
     def _halves(self, calls: Sequence[ComponentCall], attempt: Attempt) -> list[Any]:
         first, second = calls[: half(calls)], calls[half(calls) :]

@@ -185,8 +185,10 @@ class Residency:
 
     def pin(self, component: Component, need: int, jobs: Sequence[str]) -> Held:
         """Bring the component in, and keep it until it is unpinned as often."""
-        with self._changed:
-            held = self._settled(component)
+        with self._room.lock:
+            held = self._room.held.get(component.id)
+            if held is None or held.moving:
+                held = self._settled(component)
             held.pins += 1
             held.used_at = time.time()
             self._worth.used(component, jobs)
@@ -207,9 +209,8 @@ class Residency:
         return held
 
     def unpin(self, held: Held) -> None:
-        with self._changed:
-            held.pins -= 1
-            self._changed.notify_all()
+        with self._room.lock:
+            self._room.unpin(held)
 
     def _settled(self, component: Component) -> Held:
         """Its entry, once no other thread is moving it."""

@@ -61,7 +61,9 @@ class Room:
         self._device, self._worth = device, worth
         self.budget, self.host_budget = budget, host_budget
         self.held: dict[str, Held] = {}
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self._awaited = 0  # those who wait for a component to be unpinned
 
     @property
     def taken(self) -> int:
@@ -75,7 +77,15 @@ class Room:
                 continue
             if not wait or not any(held.pins and held.on_device for held in self.held.values()):
                 return
+            self._awaited += 1
             self.changed.wait()
+            self._awaited -= 1
+
+    def unpin(self, held: Held) -> None:
+        """A call needs it no longer."""
+        held.pins -= 1
+        if self._awaited:  # to notify takes longer than all else here
+            self.changed.notify_all()
 
     def evict_least(self, keep: Component | None = None) -> bool:
         """Evict what is worth least on the device; False where nothing may go."""

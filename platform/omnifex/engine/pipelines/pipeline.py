@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import diffusers
@@ -28,7 +28,17 @@ def assembled(
     `components` go before the model's own, and before the settings in model_index.json.
     """
     found = pipeline_class or class_of(record)
-    given = components or {}
+    if components:
+        return constructed(record, stand_ins, found, components)
+    parts = tuple((role, part.id) for role, part in record.components.items())
+    make = partial(constructed, record, stand_ins, found, {})
+    return stand_ins.pipeline((found, parts, repr(record.config)), make)
+
+
+def constructed(
+    record: Model, stand_ins: StandIns, found: type[Any], given: Mapping[str, Any]
+) -> Any:
+    """A pipeline of this class, made as its `from_pretrained` would."""
     arguments = {
         name: given[name] if name in given else argument(record, stand_ins, name, parameter)
         for name, parameter in inspect.signature(found.__init__).parameters.items()

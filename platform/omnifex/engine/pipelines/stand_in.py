@@ -8,8 +8,9 @@ component, through the job's dispatcher; in between, the component may leave the
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache, wraps
 from typing import Any
 
@@ -50,14 +51,12 @@ class StandIns:
         self._dispatcher, self._dtype = dispatcher, dtype
         self._skeletons: dict[str, nn.Module] = {}
         self._originals: dict[str, Any] = {}
+        self._pipelines: dict[Hashable, Any] = {}
         self._building = threading.Lock()
 
     def of(self, component: Component) -> Any:
         """A module in the component's place, for one job to hold."""
-        skeleton = self._skeleton(component)
-        own = object.__new__(type(skeleton))
-        own.__dict__.update(skeleton.__dict__)
-        return own
+        return copy.copy(self._skeleton(component))
 
     def copy_of(self, component: Component) -> Any:
         """A tokenizer or scheduler for one job, whose pipeline changes it."""
@@ -65,6 +64,20 @@ class StandIns:
             if component.id not in self._originals:
                 self._originals[component.id] = load_component(component)
             return own_copy(self._originals[component.id])
+
+    def pipeline(self, key: Hashable, construct: Callable[[], Any]) -> Any:
+        """A pipeline for one job: a copy of what was constructed once, which takes less time.
+
+        One whose constructor calls components is constructed by each job that makes those calls.
+        """
+        if key not in self._pipelines:
+            job = current_job()
+            before = job.guard.count if job else None
+            made = construct()
+            if job is None or job.guard.count != before:
+                return made
+            self._pipelines[key] = made
+        return own_copy(self._pipelines[key])
 
     def in_dtype(self, component: Component, dtype: torch.dtype) -> Any:
         """A stand-in for the component in another type than it has, or in its usual one again."""
@@ -135,6 +148,16 @@ class StandIn(nn.Module):
             f"{name!r} of {type(self).__name__} cannot be set, because the component "
             f"{self._place.component.role!r} is shared by jobs; register a model that has it so."
         )
+
+    def __copy__(self) -> StandIn:
+        """Another of the same parts, for another job: each may be told to be of another type."""
+        own = object.__new__(type(self))
+        own.__dict__.update(self.__dict__)
+        return own
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StandIn:
+        own = memo[id(self)] = copy.copy(self)
+        return own
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """Not as the real class does it, which would warn of parts that it keeps in float32."""
