@@ -139,6 +139,41 @@ def test_schedulers_and_tokenizers_are_each_pipelines_own(bench: Workbench) -> N
     inside(bench, body)
 
 
+def test_what_one_job_does_to_its_pipeline_no_other_sees(bench: Workbench) -> None:
+    def body(job: JobContext, model: LoadedModel) -> None:
+        first = model.pipeline()
+        first.safety_checker = first.image_processor.mark = "mine"
+        first._progress_bar_config["disable"] = False
+        first.unet.to(torch.float64)
+        second = model.pipeline()
+        assert second.safety_checker is None
+        assert not hasattr(second.image_processor, "mark")
+        assert second._progress_bar_config["disable"]
+        assert (first.unet.dtype, second.unet.dtype) == (torch.float64, torch.float32)
+
+    inside(bench, body)
+
+
+def test_a_pipeline_whose_constructor_calls_components_is_constructed_by_each_job(
+    bench: Workbench,
+) -> None:
+    class Curious(diffusers.StableDiffusionPipeline):  # type: ignore[misc]  # untyped
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.bias = self.unet.conv_in.bias
+
+    def calls() -> int:
+        def body(job: JobContext, model: LoadedModel) -> None:
+            model.pipeline(Curious)
+            counts.append(job.guard.count)
+
+        counts: list[int] = []
+        inside(bench, body)
+        return counts[0]
+
+    assert calls() == calls() > 0
+
+
 def test_a_copied_scheduler_counts_its_own_steps(bench: Workbench) -> None:
     def body(job: JobContext, model: LoadedModel) -> None:
         scheduler = model.pipeline().scheduler

@@ -143,8 +143,10 @@ def demand_untouched(altered: Iterable[Component]) -> None:
 
 def floats(value: Any) -> list[Tensor]:
     """The floating tensors in an output or in media, arrays included."""
-    if type(value) is Tensor:  # as most are; the rest is looked through with some effort
+    if type(value) is Tensor:  # as most are; what is no tuple is looked through with some effort
         return [value] if value.is_floating_point() else []
+    if type(value) is tuple:
+        return [leaf for item in value for leaf in floats(item)]
     found = []
     for leaf in pytree.tree_leaves(value):
         if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":

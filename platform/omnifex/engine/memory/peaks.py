@@ -91,5 +91,5 @@ def process_peak() -> int:
 
 def forget_process_peak() -> None:
     if sys.platform == "linux":
-        with suppress(OSError):
-            CLEAR.write_text("5")
+        with suppress(OSError), CLEAR.open("wb", buffering=0) as file:
+            file.write(b"5")

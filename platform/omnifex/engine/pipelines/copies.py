@@ -32,7 +32,8 @@ def own_copy(original: Any) -> Any:
 
 
 def copied(value: Any, memo: Memo) -> Any:
-    kind = type(value)
+    kind: Any = type(value)
+    made: Any
     if kind in CONSTANT or is_constant(kind):
         return value
     if id(value) in memo:

@@ -30,6 +30,7 @@ class JobWork:
     def __init__(self, costs: CostModel, whole: CallKind | None = None) -> None:
         self._costs, self._whole = costs, whole
         self._calls, self._stage_calls = Calls(), Calls()
+        self._before = 0.0  # seconds of all stages before this one
         self._steps = self._left = 0
         self._known = False
         self._amount: Amount | None = None
@@ -37,12 +38,13 @@ class JobWork:
 
     def called(self, kind: CallKind, rows: int) -> None:
         """A call of this job is answered, alone or joined with others."""
-        self._calls[kind, rows] += 1
         self._stage_calls[kind, rows] += 1
         self._amount = self._stage_done = None
 
     def stage(self) -> None:
         """What follows says anew how many steps it has."""
+        self._calls += self._stage_calls
+        self._before = self._seconds(self._calls)
         self._stage_calls.clear()
         self._steps = self._left = 0
         self._amount = self._stage_done = None
@@ -55,8 +57,9 @@ class JobWork:
 
     def ended(self) -> None:
         """The job has made what it was asked for: the next of its form is known by it."""
+        self.stage()
         if self._whole and self._calls:
-            self._costs.observe(self._whole, 1, self.amount.done)
+            self._costs.observe(self._whole, 1, self._before)
 
     @property
     def amount(self) -> Amount:
@@ -73,7 +76,7 @@ class JobWork:
         return self._stage_done
 
     def _measured(self) -> Amount:
-        done = self._seconds(self._calls)
+        done = self._before + self.stage_done
         whole = self._costs.seconds(self._whole, 1) if self._whole else None
         if whole is None and not self._known:
             return Amount(done, done, None)
