@@ -157,10 +157,11 @@ def test_what_one_job_does_to_its_pipeline_no_other_sees(bench: Workbench) -> No
 def test_a_pipeline_whose_constructor_calls_components_is_constructed_by_each_job(
     bench: Workbench,
 ) -> None:
-    class Curious(diffusers.StableDiffusionPipeline):  # type: ignore[misc]  # untyped
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.bias = self.unet.conv_in.bias
+    class Curious(diffusers.DiffusionPipeline):  # type: ignore[misc]  # untyped
+        def __init__(self, unet: Any) -> None:
+            super().__init__()
+            self.register_modules(unet=unet)
+            self.bias = unet.conv_in.bias
 
     def calls() -> int:
         def body(job: JobContext, model: LoadedModel) -> None:
