@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import diffusers
@@ -12,15 +12,17 @@ import numpy as np
 import torch
 from family_models import Checkpoints
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 
 from omnifex.engine.engine import Assignment, Outcome
 from omnifex.modality import File, Modality
+from omnifex_image.modality import Made
 from omnifex_registry import load_component
 
 Numbers = NDArray[np.float32]
 SMALL = {"width": 16, "height": 16}
+NAMES = {"image": ("image", "control_image"), "mask": ("mask_image",)}
 RESULTS = ("images", "frames", "audios", "prediction")
 
 
@@ -39,54 +41,122 @@ class Case:
     modality: str = "image"
     scheduler: str | None = None
     chaotic: bool = False
-    varied: Mapping[str, str] = field(default_factory=lambda: {"guidance": "guidance_scale"})
 
 
 def both(**fields: Any) -> dict[str, dict[str, Any]]:
-    """The same in the words of a request and of a pipeline."""
+    """The same in the words of a request and of a pipeline; `extra` is for both."""
     names = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
-    return {"request": fields, "call": {names.get(k, k): v for k, v in fields.items()}}
+    extra = fields.get("extra", {})
+    call = {names.get(k, k): v for k, v in fields.items() if k != "extra"}
+    own = {k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()}
+    return {"request": fields, "call": {**call, **own}}
 
 
 CUBE = {"prompt": "a small red cube"}
 GUIDED = {**CUBE, "negative_prompt": "blurry", "guidance": 5.0}
-PICTURE, MASK = Image.Image, "mask"
+SHORT = {"extra": {"max_sequence_length": 24}}
+MILD = {"guidance": 2.0}  # random weights amplify rounding by guidance, more than trained ones
+BEGUN = {"steps": 8, "strength": 0.7}
+PICTURE, PAINTED = ("image",), ("image", "mask")
+
+
+def img2img(model: str, pipeline: str, **fields: Any) -> Case:
+    return Case(model, **both(**fields, **BEGUN), pipeline=pipeline, files=PICTURE)
+
+
+def inpaint(model: str, pipeline: str | None, **fields: Any) -> Case:
+    return Case(model, **both(**fields, **BEGUN), pipeline=pipeline, files=PAINTED)
+
 
 CASES: Mapping[str, Case] = {
     "sd": Case("sd", **both(**GUIDED, **SMALL, steps=6)),
     "sd v": Case("sd-v", **both(**GUIDED, **SMALL, steps=6)),
-    "sd image": Case(
-        "sd",
-        **both(**GUIDED, steps=8, strength=0.7),
-        pipeline="StableDiffusionImg2ImgPipeline",
-        files=("image",),
-    ),
-    "sd mask": Case(
-        "sd",
-        **both(**GUIDED, steps=8, strength=0.9),
-        pipeline="StableDiffusionInpaintPipeline",
-        files=("image", "mask"),
-    ),
-    "sd-inpaint": Case("sd-inpaint", **both(**GUIDED, steps=6), files=("image", "mask")),
+    "sd image": img2img("sd", "StableDiffusionImg2ImgPipeline", **GUIDED),
+    "sd mask": inpaint("sd", "StableDiffusionInpaintPipeline", **GUIDED),
+    "sd-inpaint": Case("sd-inpaint", **both(**GUIDED, steps=6), files=PAINTED),
+    "sd student": Case("sd-student", **both(**CUBE, **SMALL, steps=4, guidance=1.0)),
     "sdxl": Case("sdxl", **both(**GUIDED, **SMALL, steps=6)),
-    "sdxl image": Case(
+    "sdxl image": img2img("sdxl", "StableDiffusionXLImg2ImgPipeline", **GUIDED),
+    "sdxl mask": inpaint("sdxl", "StableDiffusionXLInpaintPipeline", **GUIDED),
+    "sdxl size": Case(
         "sdxl",
-        **both(**GUIDED, steps=8, strength=0.7),
-        pipeline="StableDiffusionXLImg2ImgPipeline",
-        files=("image",),
+        **both(
+            **GUIDED,
+            **SMALL,
+            steps=6,
+            extra={"original_size": [64, 32], "crops_coords_top_left": [4, 2]},
+        ),
     ),
-    "sdxl mask": Case(
-        "sdxl",
-        **both(**GUIDED, steps=8, strength=0.9),
-        pipeline="StableDiffusionXLInpaintPipeline",
-        files=("image", "mask"),
+    "sdxl turbo": Case("sdxl-turbo", **both(**CUBE, **SMALL, steps=2, guidance=0.0)),
+    "lcm": Case("lcm", **both(**CUBE, **SMALL, steps=4, guidance=6.0)),
+    "lcm image": img2img("lcm", "LatentConsistencyModelImg2ImgPipeline", **CUBE, guidance=6.0),
+    "consistency": Case(
+        "consistency", {"prompt": "1", "steps": 2}, {"class_labels": [1], "num_inference_steps": 2}
     ),
-    "flux": Case("flux", **both(**CUBE, **SMALL, steps=6, guidance=3.0)),
-    "flux image": Case(
-        "flux",
-        **both(**CUBE, steps=6, guidance=3.0, strength=0.8),
-        pipeline="FluxImg2ImgPipeline",
-        files=("image",),
+    "pixels": Case("pixels", **both(steps=4)),
+    "dit": Case(
+        "dit",
+        {"prompt": "2", "steps": 6, **MILD},
+        {"class_labels": [2], "num_inference_steps": 6, "guidance_scale": 2.0},
+    ),
+    "unidiffuser words": Case("unidiffuser", **both(**CUBE, **SMALL, steps=6, **MILD)),
+    "unidiffuser picture": Case("unidiffuser", **both(**SMALL, steps=6, **MILD), files=PICTURE),
+    "unidiffuser both": Case("unidiffuser", **both(**SMALL, steps=6, **MILD)),
+    "sd3": Case("sd3", **both(**GUIDED, **SMALL, **SHORT, steps=6)),
+    "sd3 image": img2img("sd3", "StableDiffusion3Img2ImgPipeline", **GUIDED, **SHORT),
+    "sd3 mask": inpaint("sd3-inpaint", "StableDiffusion3InpaintPipeline", **GUIDED, **SHORT),
+    "flux": Case("flux", **both(**CUBE, **SMALL, **SHORT, steps=6, guidance=3.0)),
+    "flux image": img2img("flux", "FluxImg2ImgPipeline", **CUBE, **SHORT, guidance=3.0),
+    "flux mask": inpaint("flux", "FluxInpaintPipeline", **CUBE, **SHORT, guidance=3.0),
+    "flux schnell": Case("flux-schnell", **both(**CUBE, **SMALL, **SHORT, steps=4)),
+    "flux fill": inpaint("flux-fill", None, **CUBE, **SHORT, guidance=3.0),
+    "flux control": Case(
+        "flux-control", **both(**CUBE, **SMALL, **SHORT, steps=6, guidance=3.0), files=PICTURE
+    ),
+    "flux kontext": Case(
+        "flux-kontext",
+        **both(
+            **CUBE,
+            **SMALL,
+            steps=6,
+            guidance=3.0,
+            extra={"max_sequence_length": 24, "_auto_resize": False, "max_area": 256},
+        ),
+        files=PICTURE,
+    ),
+    "qwen-image": Case(
+        "qwen-image",
+        {**CUBE, "negative_prompt": "blurry", **SMALL, "steps": 6, "guidance": 2.0},
+        {
+            **CUBE,
+            "negative_prompt": "blurry",
+            **SMALL,
+            "num_inference_steps": 6,
+            "true_cfg_scale": 2.0,
+        },
+    ),
+    "z-image": Case("z-image", **both(**CUBE, negative_prompt="blurry", **SMALL, **SHORT, steps=6)),
+    "flux2 klein": Case(
+        "flux2-klein",
+        **both(
+            **CUBE,
+            **SMALL,
+            steps=6,
+            guidance=2.0,
+            extra={"max_sequence_length": 24, "text_encoder_out_layers": [0, 1, 2]},
+        ),
+    ),
+    "marigold": Case(
+        "marigold", **both(steps=4, extra={"processing_resolution": 0}), files=PICTURE
+    ),
+    "any (pixart)": Case(
+        "pixart",
+        **both(
+            **GUIDED,
+            **SMALL,
+            steps=6,
+            extra={"use_resolution_binning": False, "clean_caption": False},
+        ),
     ),
 }
 
@@ -103,6 +173,10 @@ class AsNumbers(Modality[Any]):
 
 def flat(media: Any) -> Numbers:
     """All numbers of the media in one row."""
+    if isinstance(media, Made):
+        parts = [flat(media.pixels)] if media.pixels is not None else []
+        words = np.frombuffer((media.text or "").encode(), np.uint8)
+        return np.concatenate([*parts, words.astype(np.float32)])
     return np.asarray(media, np.float32).ravel()
 
 
@@ -124,17 +198,32 @@ def numbers(outcome: Outcome) -> Numbers:
 def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -> Numbers:
     """The numbers of the plain pipeline over the very components that the engine has loaded."""
     pipeline = plain(models, case)
+    takes = inspect.signature(pipeline.__call__).parameters
     pictures = {
-        {"mask": "mask_image"}.get(name, name): Image.open(models.file(name)) for name in case.files
+        next(one for one in NAMES[name] if one in takes): given(models, name, case)
+        for name in case.files
     }
-    sized = {"width": 24, "height": 16} if case.files and takes_size(pipeline) else {}
-    arguments = {**sized, "output_type": "np", **pictures, **case.call, **other}
+    begins = case.files and "width" in takes and ("strength" in takes or "mask_image" in takes)
+    sized = {"width": 24, "height": 16} if begins else {}
+    arguments = {"output_type": "np", **sized, **pictures, **case.call, **other}
     output = pipeline(**arguments, generator=torch.Generator().manual_seed(seed))
-    return flat(next(output[name] for name in RESULTS if name in output)[0])
+    if "text" in output:
+        return flat(Made(*(made and made[0] for made in (aslist(output.images), output.text))))
+    found = next(output[name] for name in RESULTS if name in output)[0]
+    return flat(found.repeat(3, axis=-1) if found.shape[-1] == 1 else found)
 
 
-def takes_size(pipeline: Any) -> bool:
-    return "width" in inspect.signature(pipeline.__call__).parameters
+def given(models: Checkpoints, name: str, case: Case) -> Image.Image:
+    """The picture as its user would scale it, where a size is asked for."""
+    picture = Image.open(models.file(name))
+    if "width" not in case.request:
+        return picture
+    size = (case.request["width"], case.request["height"])
+    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+
+def aslist(images: Any) -> list[Any] | None:
+    return None if images is None else list(images)
 
 
 def plain(models: Checkpoints, case: Case) -> Any:

@@ -2,32 +2,244 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import tiny_images as images
+import tiny_tokenizers as tokenizers
 import torch
+import transformers
 from PIL import Image
-from tiny_parts import SCALED_LINEAR, stable_diffusion, unet
+from tiny_parts import SCALED_LINEAR, flow_autoencoder, stable_diffusion, unet
 from torch import nn
 
 from omnifex.workbench import Workbench
 from omnifex_registry import Model
 
+
+def over(pipeline_class: Any, base: Any, **other: Any) -> Any:
+    """A pipeline of this class, of what it has in common with another, and of parts of its own."""
+    wanted = inspect.signature(pipeline_class).parameters
+    parts = {**base.components, **other}
+    return pipeline_class(**{name: part for name, part in parts.items() if name in wanted})
+
+
+def sd_v() -> Any:
+    scheduler = diffusers.DDIMScheduler(**SCALED_LINEAR, prediction_type="v_prediction")
+    return diffusers.StableDiffusionPipeline(**stable_diffusion(scheduler=scheduler))
+
+
+def sd_inpaint() -> Any:
+    parts = stable_diffusion(unet=unet(in_channels=9))
+    return diffusers.StableDiffusionInpaintPipeline(**parts)
+
+
+def turbo() -> Any:
+    scheduler = diffusers.EulerAncestralDiscreteScheduler(
+        **SCALED_LINEAR, timestep_spacing="trailing"
+    )
+    return over(diffusers.StableDiffusionXLPipeline, images.sdxl(), scheduler=scheduler)
+
+
+def student() -> Any:
+    """Stable Diffusion as LCM-LoRA leaves it: another scheduler, and no guidance in the UNet."""
+    return diffusers.StableDiffusionPipeline(
+        **stable_diffusion(scheduler=diffusers.LCMScheduler(**SCALED_LINEAR, clip_sample=False))
+    )
+
+
+def pixels() -> Any:
+    """A progressively distilled student: DDIM in few steps, without a condition."""
+    return diffusers.DDIMPipeline(
+        unet=diffusers.UNet2DModel(
+            sample_size=16,
+            layers_per_block=1,
+            block_out_channels=(8, 16),
+            norm_num_groups=4,
+            attention_head_dim=4,
+            down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        ),
+        scheduler=diffusers.DDIMScheduler(timestep_spacing="trailing"),
+    )
+
+
+def flux_like(pipeline_class: Any, **backbone: Any) -> Any:
+    base = images.flux()
+    settings = {k: v for k, v in base.transformer.config.items() if not k.startswith("_")}
+    own = diffusers.FluxTransformer2DModel(**{**settings, **backbone})
+    return over(pipeline_class, base, transformer=own)
+
+
+def sd3_inpaint() -> Any:
+    """Its inpainting asks for the 16 channels that the released models have."""
+    base = images.sd3()
+    settings = {k: v for k, v in base.transformer.config.items() if not k.startswith("_")}
+    wide = {**settings, "in_channels": 16, "out_channels": 16}
+    return over(
+        diffusers.StableDiffusion3Pipeline,
+        base,
+        transformer=diffusers.SD3Transformer2DModel(**wide),
+        vae=flow_autoencoder(16),
+    )
+
+
+def qwen_vl() -> Any:
+    """The vision-language model that reads prompts for Qwen-Image."""
+    tokenizer = tokenizers.qwen()
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    config = transformers.Qwen2_5_VLConfig(
+        text_config={
+            **sizes,
+            "num_hidden_layers": 2,
+            "num_key_value_heads": 2,
+            "rope_parameters": {
+                "mrope_section": [1, 1, 2],
+                "rope_type": "default",
+                "rope_theta": 1000000.0,
+            },
+            "vocab_size": len(tokenizer),
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": 16,
+        },
+    )
+    return transformers.Qwen2_5_VLForConditionalGeneration(config)
+
+
+def qwen_image() -> Any:
+    return diffusers.QwenImagePipeline(
+        transformer=diffusers.QwenImageTransformer2DModel(
+            patch_size=2,
+            in_channels=16,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=3,
+            joint_attention_dim=16,
+            guidance_embeds=False,
+            axes_dims_rope=(8, 4, 4),
+        ),
+        vae=diffusers.AutoencoderKLQwenImage(
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1, 2, 2, 2],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+            latents_mean=[0.0] * 4,
+            latents_std=[1.0] * 4,
+        ),
+        text_encoder=qwen_vl(),
+        tokenizer=tokenizers.qwen(1024),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )
+
+
+def qwen3(causal: bool, layers: int = 2) -> Any:
+    config = transformers.Qwen3Config(
+        vocab_size=len(chat_tokenizer()),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    return (transformers.Qwen3ForCausalLM if causal else transformers.Qwen3Model)(config)
+
+
+def chat_tokenizer() -> Any:
+    tokenizer = tokenizers.qwen(512)
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    return tokenizer
+
+
+def z_image() -> Any:
+    return diffusers.ZImagePipeline(
+        transformer=diffusers.ZImageTransformer2DModel(
+            all_patch_size=(2,),
+            all_f_patch_size=(1,),
+            in_channels=16,
+            dim=32,
+            n_layers=2,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            qk_norm=True,
+            cap_feat_dim=16,
+            rope_theta=256.0,
+            t_scale=1000.0,
+            axes_dims=[8, 4, 4],
+            axes_lens=[256, 32, 32],
+        ),
+        vae=flow_autoencoder(16),
+        text_encoder=qwen3(causal=False),
+        tokenizer=chat_tokenizer(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+
+
+def klein() -> Any:
+    """Flux.2 in its small form."""
+    return diffusers.Flux2KleinPipeline(
+        transformer=diffusers.Flux2Transformer2DModel(
+            patch_size=1,
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=48,
+            timestep_guidance_channels=256,
+            axes_dims_rope=[4, 4, 4, 4],
+            guidance_embeds=False,
+        ),
+        vae=diffusers.AutoencoderKLFlux2(
+            sample_size=32,
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            latent_channels=4,
+            norm_num_groups=4,
+        ),
+        text_encoder=qwen3(causal=True, layers=3),
+        tokenizer=chat_tokenizer(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )
+
+
 MODELS: Mapping[str, Callable[[], Any]] = {
     "sd": images.sd15,
-    "sd-v": lambda: diffusers.StableDiffusionPipeline(
-        **stable_diffusion(
-            scheduler=diffusers.DDIMScheduler(**SCALED_LINEAR, prediction_type="v_prediction")
-        )
-    ),
-    "sd-inpaint": lambda: diffusers.StableDiffusionInpaintPipeline(
-        **stable_diffusion(unet=unet(in_channels=9))
-    ),
+    "sd-v": sd_v,
+    "sd-inpaint": sd_inpaint,
+    "sd-student": student,
     "sdxl": images.sdxl,
+    "sdxl-turbo": turbo,
+    "lcm": images.lcm,
+    "consistency": images.consistency,
+    "pixels": pixels,
+    "dit": images.dit,
+    "unidiffuser": images.unidiffuser,
+    "sd3": images.sd3,
+    "sd3-inpaint": sd3_inpaint,
     "flux": images.flux,
+    "flux-schnell": lambda: flux_like(diffusers.FluxPipeline, guidance_embeds=False),
+    "flux-fill": lambda: flux_like(diffusers.FluxFillPipeline, in_channels=24, out_channels=4),
+    "flux-control": lambda: flux_like(diffusers.FluxControlPipeline, in_channels=8, out_channels=4),
+    "flux-kontext": lambda: flux_like(diffusers.FluxKontextPipeline),
+    "qwen-image": qwen_image,
+    "z-image": z_image,
+    "flux2-klein": klein,
+    "marigold": images.marigold,
+    "pixart": images.pixart,
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnifex.errors import InvalidRequest, closest
 from omnifex.request import Request, media_fields
-from omnifex.signatures import RESERVED, Signature
+from omnifex.signatures import RESERVED, Signature, signature_of
 
 if TYPE_CHECKING:
     from omnifex_registry import Model
@@ -102,18 +102,39 @@ def check_strength(request: Request, model: Model, steps: int | None) -> None:
 
 
 def check_extra(
-    request: Request, model: Model, signature: Signature, taken: Collection[str]
+    request: Request,
+    model: Model,
+    signature: Signature,
+    taken: Collection[str],
+    own: Collection[str] = (),
 ) -> None:
-    """Refuse arguments that the pipeline does not have, or that a field is there for."""
+    """Refuse arguments that the pipeline does not have, or that a field is there for.
+
+    `own` are names that the family itself knows what to do with.
+    """
     for name in getattr(request, "extra", {}):
         if name in RESERVED or name in taken:
             raise InvalidRequest(f"extra has {name!r}, which the request's own fields decide.")
-        if name not in signature:
+        if name not in signature and name not in own:
             known = [one for one in signature.arguments if one not in (*RESERVED, *taken)]
             raise InvalidRequest(
                 f"extra has {name!r}, which a {signature.class_name} (model {model.name!r}) does "
-                f"not take{closest(name, known)}; it takes: {', '.join(known)}."
+                f"not take{closest(name, [*known, *own])}; it takes: {', '.join([*known, *own])}."
             )
+
+
+def of_stages(stages: Mapping[str, str]) -> list[str]:
+    """The names that `extra` has for the arguments of later stages: `prior_guidance_scale`."""
+    return [
+        f"{stage}_{argument}"
+        for stage, class_name in stages.items()
+        for argument in argument_names(class_name)
+    ]
+
+
+def argument_names(class_name: str) -> list[str]:
+    signature = signature_of(class_name)
+    return [] if signature is None else [n for n in signature.arguments if n not in RESERVED]
 
 
 def media_given(request: Request) -> Iterator[str]:

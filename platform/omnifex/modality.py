@@ -70,6 +70,8 @@ class Family(ABC, Generic[RequestT]):
 
     name: str
     modality: str
+    fallback: bool = False
+    """Whether any other family that recognises a model goes before this one."""
 
     @abstractmethod
     def recognises(self, model: Model) -> bool:

@@ -46,6 +46,10 @@ class PipelineFamily(Family[RequestT]):
     """How much where the request says nothing; the pipeline's own default if None."""
     samplers: Collection[str] | None = None
     """Those that fit, by name; all of the model's kind if None."""
+    options: Collection[str] = ()
+    """Names in `extra` that the family itself knows what to do with."""
+    stages: Mapping[str, str] = {}
+    """Further pipelines of one request: what their slots begin with, and their class."""
     multiple: int = 1
     """What the sides of a picture are a multiple of, besides what its latents ask for."""
     patch: int = 1
@@ -74,7 +78,8 @@ class PipelineFamily(Family[RequestT]):
         calling.refuse_missing(request, model, self.needed(request, named))
         calling.check_size(request, model, self.size_multiple(model))
         calling.check_strength(request, model, self.own_values(request, model).get("steps"))
-        calling.check_extra(request, model, signature, named.values())
+        own = (*self.options, *calling.of_stages(self.stages))
+        calling.check_extra(request, model, signature, named.values(), own)
         return calling.idle_negative(request)
 
     def needed(self, request: RequestT, named: Mapping[str, str]) -> Iterator[str]:
@@ -139,8 +144,24 @@ class PipelineFamily(Family[RequestT]):
         return {
             **constants,
             **{named[field]: value for field, value in values.items() if field in named},
-            **getattr(request, "extra", {}),
+            **signature.given(getattr(request, "extra", {})),
         }
+
+    def stage(
+        self, job: JobContext, request: RequestT, model: LoadedModel, name: str, **given: Any
+    ) -> Any:
+        """What a further pipeline returns for these arguments, and those that `extra` has for it.
+
+        Its slots begin with the stage's name; what it lacks it has in common with the first one.
+        """
+        import diffusers
+
+        class_name = self.stages[name]
+        pipeline = model.part(f"{name}_").pipeline(getattr(diffusers, class_name))
+        names = {f"{name}_{argument}": argument for argument in calling.argument_names(class_name)}
+        extra = getattr(request, "extra", {})
+        own = {names[full]: value for full, value in extra.items() if full in names}
+        return pipeline(**{**given, **own}, generator=job.generator)
 
     def pictures(
         self, job: JobContext, request: RequestT, model: LoadedModel, signature: Signature

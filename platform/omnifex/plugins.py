@@ -71,7 +71,8 @@ class PluginHost:
 
     def family(self, modality: str, model: Model) -> Family[Any]:
         """The first family that recognises the model for this modality, or UnsuitableModel."""
-        recognising = [family for family in self.families if self._recognises(family, model)]
+        in_order = sorted(self.families, key=lambda family: family.fallback)
+        recognising = [family for family in in_order if self._recognises(family, model)]
         for family in recognising:
             if family.modality == modality:
                 return family

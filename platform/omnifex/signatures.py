@@ -9,7 +9,7 @@ import ast
 import importlib.util
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Signature:
     class_name: str
     arguments: Mapping[str, Any]  # with their defaults: REQUIRED, or None where one is computed
     results: frozenset[str]  # "images", "frames", "audios"
+    tuples: frozenset[str]  # arguments that take a tuple, where JSON has lists only
 
     def __contains__(self, argument: str) -> bool:
         return argument in self.arguments
@@ -34,6 +35,14 @@ class Signature:
         """What the pipeline uses where it is not told; None where it finds out itself."""
         value = self.arguments.get(argument or "")
         return None if value is REQUIRED else value
+
+    def given(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments among these, as the pipeline takes them."""
+        return {
+            name: tuple(value) if name in self.tuples and isinstance(value, list) else value
+            for name, value in extra.items()
+            if name in self
+        }
 
 
 @cache
@@ -48,8 +57,10 @@ def signature_of(class_name: str) -> Signature | None:
         inherited = next(filter(None, map(signature_of, bases)), None)
         if inherited is None:
             return None
-        return Signature(class_name, inherited.arguments, inherited.results)
-    return Signature(class_name, dict(arguments(call)), frozenset(results(call)))
+        return replace(inherited, class_name=class_name)
+    return Signature(
+        class_name, dict(arguments(call)), frozenset(results(call)), frozenset(tuples(call))
+    )
 
 
 def definition(class_name: str) -> ast.ClassDef | None:
@@ -89,6 +100,13 @@ def arguments(call: ast.FunctionDef) -> Iterator[tuple[str, Any]]:
         yield argument.arg, REQUIRED if default is None else literal(default)
     for argument, default in zip(call.args.kwonlyargs, call.args.kw_defaults, strict=True):
         yield argument.arg, REQUIRED if default is None else literal(default)
+
+
+def tuples(call: ast.FunctionDef) -> Iterator[str]:
+    for argument in (*call.args.args, *call.args.kwonlyargs):
+        kind = ast.unparse(argument.annotation).lower() if argument.annotation else ""
+        if "tuple[" in kind and "list[" not in kind:
+            yield argument.arg
 
 
 def literal(expression: ast.expr) -> Any:

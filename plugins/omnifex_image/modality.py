@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from omnifex import File, MediaInput, Modality
 from omnifex.request import CheckpointRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture and words that go with it; either may be missing."""
+
+    pixels: np.ndarray | None = None
+    text: str | None = None
 
 
 class ImageRequest(CheckpointRequest):
@@ -55,10 +67,17 @@ class ImageModality(Modality[ImageRequest]):
     def encode(
         self, media: Any, request: ImageRequest, provenance: Mapping[str, Any]
     ) -> list[File]:
-        """media: pixels (H, W, 3) uint8, or floats in [0, 1]."""
+        """media: pixels (H, W, 3) uint8, or floats in [0, 1]; or Made."""
+        made = media if isinstance(media, Made) else Made(pixels=media)
+        words = [] if made.text is None else [File(made.text.encode(), "text/plain", ".txt")]
+        if made.pixels is None:
+            return words
+        return [self.picture(made.pixels, request.format, provenance), *words]
+
+    def picture(self, pixels: np.ndarray, suffix: str, provenance: Mapping[str, Any]) -> File:
         from omnifex_image import files
 
-        data = files.encode(files.bytes_of(media), request.format, provenance)
-        height, width = media.shape[:2]
+        data = files.encode(files.bytes_of(pixels), suffix, provenance)
+        height, width = pixels.shape[:2]
         meta = {"width": width, "height": height}
-        return [File(data, self.formats[request.format], f".{request.format}", meta=meta)]
+        return File(data, self.formats[suffix], f".{suffix}", meta=meta)

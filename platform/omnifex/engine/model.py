@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,18 @@ class LoadedModel:
 
         return assembled(self.record, self._stand_ins, pipeline_class, components)
 
+    def part(self, prefix: str) -> LoadedModel:
+        """The model of a stage: the slots that begin with `prefix`, without it, before all others.
+
+        A model of several stages holds a refiner's UNet as `refiner_unet`, for one.
+        """
+        record = replace(
+            self.record,
+            components={**self.record.components, **staged(self.record.components, prefix)},
+            config={**self.record.config, **staged(self.record.config, prefix)},
+        )
+        return LoadedModel(record, self._job, self._dispatcher, self._stand_ins)
+
     def fresh(self, role: str) -> Any:
         """A tokenizer or scheduler of this job's own: pipelines change those they hold."""
         return self._stand_ins.copy_of(self._component(role))
@@ -119,6 +132,11 @@ class LoadedModel:
         if role in self.record.components:
             return [self.record.components[role]]
         return [part for part in self.record.components.values() if part.kind == role]
+
+
+def staged(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Those whose names begin with the prefix, without it."""
+    return {n.removeprefix(prefix): value for n, value in values.items() if n.startswith(prefix)}
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

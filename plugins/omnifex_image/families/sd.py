@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from omnifex_image.families.distilled import few_steps
 from omnifex_image.families.pictures import ImageFamily
+from omnifex_registry import Model
 
 
 class StableDiffusion(ImageFamily):
@@ -21,3 +26,6 @@ class StableDiffusion(ImageFamily):
         }
     }
     multiple = 8
+
+    def usual(self, model: Model) -> Mapping[str, Any]:
+        return few_steps(model)

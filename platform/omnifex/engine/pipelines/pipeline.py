@@ -90,6 +90,8 @@ def counting(real: type[Any]) -> type[Any]:
     @wraps(real.set_timesteps)
     def set_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
         self.steps_taken = 0
+        if self.stage and (job := current_job()):
+            job.stage(*self.stage)
         return real.set_timesteps(self, *args, **kwargs)
 
     @wraps(real.step)
@@ -100,5 +102,7 @@ def counting(real: type[Any]) -> type[Any]:
             job.step(self.steps_taken, max(len(self.timesteps), self.steps_taken))
         return result
 
-    names = {"__module__": real.__module__, "__qualname__": real.__qualname__, "steps_taken": 0}
-    return type(real.__name__, (real,), {"set_timesteps": set_timesteps, "step": step, **names})
+    names = {"__module__": real.__module__, "__qualname__": real.__qualname__}
+    state = {"steps_taken": 0, "stage": None}  # a stage: its name, and the share done at its end
+    methods = {"set_timesteps": set_timesteps, "step": step}
+    return type(real.__name__, (real,), {**methods, **names, **state})

@@ -1,0 +1,25 @@
+"""Stable Diffusion 3 and 3.5 (Esser et al. 2024): flow matching by MM-DiT, three text encoders."""
+
+from __future__ import annotations
+
+from omnifex.model_config import backbone_config
+from omnifex_image.families.pictures import ImageFamily
+from omnifex_registry import Model
+
+
+class StableDiffusion3(ImageFamily):
+    name = "sd3"
+    pipelines = (
+        "StableDiffusion3Pipeline",
+        "StableDiffusion3Img2ImgPipeline",
+        "StableDiffusion3InpaintPipeline",
+    )
+    tasks = {
+        "StableDiffusion3Pipeline": {
+            "image": "StableDiffusion3Img2ImgPipeline",
+            "image mask": "StableDiffusion3InpaintPipeline",
+        }
+    }
+
+    def size_multiple(self, model: Model) -> int:
+        return super().size_multiple(model) * int(backbone_config(model).get("patch_size", 1))
