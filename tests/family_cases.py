@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch
 from family_models import Checkpoints
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import nn
 
 from omnifex.engine.engine import Assignment, Outcome
 from omnifex.modality import File, Modality
@@ -40,6 +39,7 @@ class Case:
     files: tuple[str, ...] = ()
     modality: str = "image"
     scheduler: str | None = None
+    by: Callable[..., Any] | None = None  # where one pipeline is not all
     chaotic: bool = False
 
 
@@ -66,6 +66,54 @@ def img2img(model: str, pipeline: str, **fields: Any) -> Case:
 
 def inpaint(model: str, pipeline: str | None, **fields: Any) -> Case:
     return Case(model, **both(**fields, **BEGUN), pipeline=pipeline, files=PAINTED)
+
+
+Make = Callable[..., Any]
+
+
+def refined(make: Make, call: Mapping[str, Any], generator: torch.Generator) -> Any:
+    """Base and refiner as the documentation of diffusers calls them ("ensemble of experts")."""
+    begin, told = 0.75, {k: v for k, v in call.items() if k not in ("width", "height")}
+    latents = make("StableDiffusionXLPipeline")(
+        **call, denoising_end=begin, output_type="latent", generator=generator
+    ).images
+    refiner = make("StableDiffusionXLImg2ImgPipeline", "refiner_")
+    output = refiner(
+        **told, image=latents, denoising_start=begin, output_type="np", generator=generator
+    )
+    return output.images[0]
+
+
+def cascaded(make: Make, call: Mapping[str, Any], generator: torch.Generator) -> Any:
+    """DeepFloyd's stages as the documentation of diffusers calls them."""
+    words = {k: call[k] for k in ("prompt", "negative_prompt", "clean_caption")}
+    small = make("IFPipeline")(**call, output_type="pt", generator=generator).images
+    output = make("IFSuperResolutionPipeline", "super_resolution_")(
+        **words, image=small, num_inference_steps=3, output_type="np", generator=generator
+    )
+    return output.images[0]
+
+
+def cascaded_further(make: Make, call: Mapping[str, Any], generator: torch.Generator) -> Any:
+    words = {k: call[k] for k in ("prompt", "negative_prompt")}
+    small = make("IFPipeline")(**call, output_type="pt", generator=generator).images
+    larger = make("IFSuperResolutionPipeline", "super_resolution_")(
+        **words,
+        clean_caption=False,
+        image=small,
+        num_inference_steps=3,
+        output_type="pt",
+        generator=generator,
+    ).images
+    output = make("StableDiffusionUpscalePipeline", "upscaler_")(
+        **words,
+        image=larger,
+        num_inference_steps=2,
+        noise_level=30,
+        output_type="np",
+        generator=generator,
+    )
+    return output.images[0]
 
 
 CASES: Mapping[str, Case] = {
@@ -149,6 +197,64 @@ CASES: Mapping[str, Case] = {
     "marigold": Case(
         "marigold", **both(steps=4, extra={"processing_resolution": 0}), files=PICTURE
     ),
+    "sdxl refined": Case(
+        "sdxl-refined",
+        {**GUIDED, **SMALL, "steps": 8, "extra": {"refine_from": 0.75}},
+        both(**GUIDED, **SMALL, steps=8)["call"],
+        by=refined,
+    ),
+    "deepfloyd": Case(
+        "deepfloyd",
+        {
+            **GUIDED,
+            **SMALL,
+            "steps": 4,
+            "extra": {"clean_caption": False, "super_resolution_num_inference_steps": 3},
+        },
+        both(**GUIDED, **SMALL, steps=4, extra={"clean_caption": False})["call"],
+        by=cascaded,
+        chaotic=True,
+    ),
+    "deepfloyd upscaled": Case(
+        "deepfloyd-upscaled",
+        {
+            **GUIDED,
+            **SMALL,
+            "steps": 4,
+            "extra": {
+                "clean_caption": False,
+                "super_resolution_num_inference_steps": 3,
+                "upscaler_num_inference_steps": 2,
+                "upscaler_noise_level": 30,
+            },
+        },
+        both(**GUIDED, **SMALL, steps=4, extra={"clean_caption": False})["call"],
+        by=cascaded_further,
+        chaotic=True,
+    ),
+    "kandinsky22": Case(
+        "kandinsky22",
+        **both(
+            **CUBE, width=64, height=64, steps=4, **MILD, extra={"prior_num_inference_steps": 3}
+        ),
+        chaotic=True,
+    ),
+    "unclip": Case(
+        "unclip",
+        {
+            **CUBE,
+            "steps": 3,
+            **MILD,
+            "extra": {"prior_num_inference_steps": 3, "super_res_num_inference_steps": 2},
+        },
+        {
+            **CUBE,
+            "decoder_num_inference_steps": 3,
+            "decoder_guidance_scale": 2.0,
+            "prior_num_inference_steps": 3,
+            "super_res_num_inference_steps": 2,
+        },
+    ),
     "any (pixart)": Case(
         "pixart",
         **both(
@@ -197,7 +303,13 @@ def numbers(outcome: Outcome) -> Numbers:
 @torch.inference_mode()
 def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -> Numbers:
     """The numbers of the plain pipeline over the very components that the engine has loaded."""
-    pipeline = plain(models, case)
+    generator = torch.Generator().manual_seed(seed)
+    call = {**case.call, **other}
+    if case.by:
+        return flat(
+            case.by(lambda name, prefix="": plain(models, case, name, prefix), call, generator)
+        )
+    pipeline = plain(models, case, case.pipeline or models[case.model].class_name)
     takes = inspect.signature(pipeline.__call__).parameters
     pictures = {
         next(one for one in NAMES[name] if one in takes): given(models, name, case)
@@ -205,8 +317,8 @@ def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -
     }
     begins = case.files and "width" in takes and ("strength" in takes or "mask_image" in takes)
     sized = {"width": 24, "height": 16} if begins else {}
-    arguments = {"output_type": "np", **sized, **pictures, **case.call, **other}
-    output = pipeline(**arguments, generator=torch.Generator().manual_seed(seed))
+    arguments = {"output_type": "np", **sized, **pictures, **call}
+    output = pipeline(**arguments, generator=generator)
     if "text" in output:
         return flat(Made(*(made and made[0] for made in (aslist(output.images), output.text))))
     found = next(output[name] for name in RESULTS if name in output)[0]
@@ -226,27 +338,25 @@ def aslist(images: Any) -> list[Any] | None:
     return None if images is None else list(images)
 
 
-def plain(models: Checkpoints, case: Case) -> Any:
-    """The class of diffusers itself, no stand-in in it."""
-    model = models[case.model]
-    parts: dict[str, Any] = {
-        role: load_component(part) if part.weightless else models.bench.engine.residency.bring(part)
-        for role, part in model.components.items()
-    }
-    found = getattr(diffusers, case.pipeline or model.class_name)
+def plain(models: Checkpoints, case: Case, name: str, prefix: str = "") -> Any:
+    """The class of diffusers itself, no stand-in in it, over slots that begin with the prefix."""
+    model, found = models[case.model], getattr(diffusers, name)
+    bring, parts, settings = models.bench.engine.residency.bring, {}, {}
+    wanted = inspect.signature(found).parameters
+    for slot, value in model.config.items():
+        slot = slot.removeprefix(prefix) if slot.startswith(prefix) else slot
+        part = model.components.get(prefix + slot) or model.components.get(slot)
+        if isinstance(model.config.get(prefix + slot, value), list):
+            absent = model.config.get(prefix + slot) == [None, None] or part is None
+            parts[slot] = (
+                None if absent else load_component(part) if part.weightless else bring(part)
+            )
+        else:
+            settings[slot] = model.config.get(prefix + slot, value)
     if case.scheduler:
-        parts["scheduler"] = getattr(diffusers, case.scheduler).from_config(
-            parts["scheduler"].config
-        )
-    expected = inspect.signature(found).parameters
-    settings = {
-        name: value
-        for name, value in model.config.items()
-        if name in expected and name not in parts and not isinstance(value, list)
-    }
-    empty = {n: None for n, v in model.config.items() if isinstance(v, list) and v[0] is None}
-    given = {n: v for n, v in {**empty, **settings, **parts}.items() if n in expected}
-    assert any(isinstance(part, nn.Module) for part in given.values())
-    pipeline = found(**given)
+        scheduler = getattr(diffusers, case.scheduler)
+        parts["scheduler"] = scheduler.from_config(parts["scheduler"].config)
+    made = {n: v for n, v in {**settings, **parts}.items() if n in wanted}
+    pipeline = found(**made)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,14 @@ import tiny_tokenizers as tokenizers
 import torch
 import transformers
 from PIL import Image
-from tiny_parts import SCALED_LINEAR, flow_autoencoder, stable_diffusion, unet
+from tiny_parts import (
+    SCALED_LINEAR,
+    clip_text,
+    clip_vision,
+    flow_autoencoder,
+    stable_diffusion,
+    unet,
+)
 from torch import nn
 
 from omnifex.workbench import Workbench
@@ -216,6 +226,145 @@ def klein() -> Any:
     )
 
 
+def clip_encoders() -> dict[str, Any]:
+    return {"text_encoder": clip_text(projected=True), "tokenizer": tokenizers.clip()}
+
+
+def refiner() -> Any:
+    """It has the second text encoder alone, and is told how fine its pictures are to be."""
+    base = images.sdxl()
+    return diffusers.StableDiffusionXLImg2ImgPipeline(
+        unet=unet(
+            attention_head_dim=(2, 4),
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            transformer_layers_per_block=(1, 2),
+            projection_class_embeddings_input_dim=8 * 5 + 32,
+        ),
+        vae=base.vae,
+        text_encoder=None,
+        tokenizer=None,
+        text_encoder_2=base.text_encoder_2,
+        tokenizer_2=base.tokenizer_2,
+        scheduler=base.scheduler,
+        requires_aesthetics_score=True,
+        add_watermarker=False,
+    )
+
+
+def upscaler() -> Any:
+    parts = stable_diffusion(unet=unet(in_channels=7, num_class_embeds=1000))
+    wanted = inspect.signature(diffusers.StableDiffusionUpscalePipeline).parameters
+    return diffusers.StableDiffusionUpscalePipeline(
+        **{name: part for name, part in parts.items() if name in wanted},
+        low_res_scheduler=diffusers.DDPMScheduler(**SCALED_LINEAR),
+        watermarker=None,
+    )
+
+
+def super_resolution() -> Any:
+    base = images.deepfloyd()
+    larger = images.cascade_unet(
+        in_channels=6,
+        out_channels=6,
+        sample_size=32,
+        class_embed_type="timestep",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+        cross_attention_norm="group_norm",
+        act_fn="gelu",
+    )
+    parts = {**base.components, "unet": larger, "requires_safety_checker": False}
+    noising = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    return diffusers.IFSuperResolutionPipeline(**parts, image_noising_scheduler=noising)
+
+
+def prior() -> Any:
+    backbone = diffusers.PriorTransformer(
+        num_attention_heads=2, attention_head_dim=12, embedding_dim=32, num_layers=1
+    )
+    backbone.clip_std = nn.Parameter(torch.ones_like(backbone.clip_std))
+    return diffusers.KandinskyV22PriorPipeline(
+        prior=backbone,
+        image_encoder=clip_vision(),
+        **clip_encoders(),
+        scheduler=diffusers.UnCLIPScheduler(
+            variance_type="fixed_small_log",
+            prediction_type="sample",
+            num_train_timesteps=1000,
+            clip_sample_range=10.0,
+        ),
+        image_processor=transformers.CLIPImageProcessor(crop_size=32, size=32),
+    )
+
+
+def kandinsky22() -> Any:
+    decoder = images.kandinsky()
+    parts = {f"prior_{name}": part for name, part in prior().components.items()}
+    return diffusers.KandinskyV22CombinedPipeline(**decoder.components, **parts)
+
+
+def unclip() -> Any:
+    from diffusers.pipelines.deprecated.unclip import UnCLIPTextProjModel
+
+    def scheduler(kind: str, prediction: str, **other: Any) -> Any:
+        return diffusers.UnCLIPScheduler(
+            variance_type=kind, prediction_type=prediction, num_train_timesteps=1000, **other
+        )
+
+    def enlarging() -> Any:
+        return diffusers.UNet2DModel(
+            sample_size=32,
+            layers_per_block=1,
+            down_block_types=("ResnetDownsampleBlock2D",) * 2,
+            up_block_types=("ResnetUpsampleBlock2D",) * 2,
+            block_out_channels=(16, 32),
+            in_channels=6,
+            out_channels=3,
+            norm_num_groups=8,
+        )
+
+    decoder = diffusers.UNet2DConditionModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=6,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type="identity",
+        norm_num_groups=8,
+    )
+    return diffusers.UnCLIPPipeline(
+        prior=prior().prior,
+        decoder=decoder,
+        **clip_encoders(),
+        text_proj=UnCLIPTextProjModel(
+            clip_embeddings_dim=32, time_embed_dim=64, cross_attention_dim=32
+        ),
+        super_res_first=enlarging(),
+        super_res_last=enlarging(),
+        prior_scheduler=scheduler("fixed_small_log", "sample", clip_sample_range=5.0),
+        decoder_scheduler=scheduler("learned_range", "epsilon"),
+        super_res_scheduler=scheduler("fixed_small_log", "epsilon"),
+    )
+
+
+# Models of several stages: pipelines by what the slots of each begin with.
+STAGED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
+    "sdxl-refined": {"": images.sdxl, "refiner_": refiner},
+    "deepfloyd": {"": images.deepfloyd, "super_resolution_": super_resolution},
+    "deepfloyd-upscaled": {
+        "": images.deepfloyd,
+        "super_resolution_": super_resolution,
+        "upscaler_": upscaler,
+    },
+}
 MODELS: Mapping[str, Callable[[], Any]] = {
     "sd": images.sd15,
     "sd-v": sd_v,
@@ -240,19 +389,47 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "flux2-klein": klein,
     "marigold": images.marigold,
     "pixart": images.pixart,
+    "kandinsky22": kandinsky22,
+    "unclip": unclip,
 }
 
 
 def save(name: str, folder: Path) -> Path:
     """The checkpoint as a model folder; the global randomness is left as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        pipeline = MODELS[name]()
-    for component in pipeline.components.values():
-        if isinstance(component, nn.Module):
-            component.eval()
-    pipeline.save_pretrained(folder, safe_serialization=True)
+    stages = STAGED.get(name) or {"": MODELS[name]}
+    for prefix, build in stages.items():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            pipeline = build()
+        for component in pipeline.components.values():
+            if isinstance(component, nn.Module):
+                component.eval()
+        pipeline.save_pretrained(folder / prefix if prefix else folder, safe_serialization=True)
+        if prefix:
+            add_stage(folder, prefix)
+    as_released(folder / "model_index.json")
     return folder
+
+
+def add_stage(folder: Path, prefix: str) -> None:
+    """Move what was saved below the prefix into slots of the model that begin with it."""
+    saved, index = folder / prefix, json.loads((folder / "model_index.json").read_text())
+    added = json.loads((saved / "model_index.json").read_text())
+    for name, value in added.items():
+        if not name.startswith("_"):
+            index[prefix + name] = value
+        if (saved / name).is_dir():
+            (saved / name).rename(folder / f"{prefix}{name}")
+    (folder / "model_index.json").write_text(json.dumps(index))
+    shutil.rmtree(saved)
+
+
+def as_released(index: Path) -> None:
+    """diffusers 0.42 forgot where it moved this class to; the released model says "unclip"."""
+    text = re.sub(
+        r'"[\w.]+",\s*"UnCLIPTextProjModel"', '"unclip", "UnCLIPTextProjModel"', index.read_text()
+    )
+    index.write_text(text)
 
 
 class Checkpoints:

@@ -90,10 +90,10 @@ def consistency() -> Any:
 
 def cascade_unet(**other: Any) -> Any:
     """The UNet of the pixel cascades, which also predicts the variance."""
+    other.setdefault("out_channels", other["in_channels"] * 2)
     return diffusers.UNet2DConditionModel(
         block_out_channels=(32, 64),
         layers_per_block=1,
-        out_channels=other["in_channels"] * 2,
         down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),

@@ -35,21 +35,26 @@ def check_library(library: str, role: str) -> None:
         )
 
 
-@cache
 def is_pipeline_module(library: str) -> bool:
     """Whether diffusers.pipelines has a folder of this name; found without importing it."""
+    return pipeline_module(library) is not None
+
+
+@cache
+def pipeline_module(library: str) -> str | None:
+    """The module of diffusers that a short name stands for; it keeps old ones further down."""
     spec = importlib.util.find_spec("diffusers")
-    folders = spec.submodule_search_locations if spec else None
-    return library.isidentifier() and any(
-        (Path(folder) / "pipelines" / library / "__init__.py").exists() for folder in folders or ()
-    )
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    for place in ("pipelines", "pipelines/deprecated") if library.isidentifier() else ():
+        if any((folder / place / library / "__init__.py").exists() for folder in folders):
+            return f"diffusers.{place.replace('/', '.')}.{library}"
+    return None
 
 
 def find_class(library: str, class_name: str, role: str) -> type:
     """The component's class, imported; LibraryRefused or UnknownClass."""
     check_library(library, role)
-    place = f"diffusers.pipelines.{library}" if is_pipeline_module(library) else library
-    module = importlib.import_module(place)
+    module = importlib.import_module(pipeline_module(library) or library)
     class_name = RENAMED.get(class_name, class_name)
     found = None if class_name.startswith("_") else getattr(module, class_name, None)
     if not isinstance(found, type):

@@ -125,12 +125,16 @@ class PipelineFamily(Family[RequestT]):
         """The pipeline that does what is asked, with the sampler that is asked for."""
         import diffusers
 
-        name, parts = self.pipeline_for(request, model.record), {}
-        if request.sampler is not None:
-            chosen = self.schedulers(model.record)[request.sampler]
-            own = model.fresh(schedulers.SLOT).config
-            parts[schedulers.SLOT] = schedulers.new_scheduler(chosen, own)
-        return model.pipeline(getattr(diffusers, name, None), **parts)
+        name = self.pipeline_for(request, model.record)
+        return model.pipeline(getattr(diffusers, name, None), **self.sampled(request, model))
+
+    def sampled(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
+        """The scheduler that is asked for, in its slot; empty where the model's own is to do."""
+        if request.sampler is None:
+            return {}
+        chosen = self.schedulers(model.record)[request.sampler]
+        own = model.fresh(schedulers.SLOT).config
+        return {schedulers.SLOT: schedulers.new_scheduler(chosen, own)}
 
     def arguments(
         self, job: JobContext, request: RequestT, model: LoadedModel
@@ -156,8 +160,8 @@ class PipelineFamily(Family[RequestT]):
         """
         import diffusers
 
-        class_name = self.stages[name]
-        pipeline = model.part(f"{name}_").pipeline(getattr(diffusers, class_name))
+        class_name, part = self.stages[name], model.part(f"{name}_")
+        pipeline = part.pipeline(getattr(diffusers, class_name))
         names = {f"{name}_{argument}": argument for argument in calling.argument_names(class_name)}
         extra = getattr(request, "extra", {})
         own = {names[full]: value for full, value in extra.items() if full in names}

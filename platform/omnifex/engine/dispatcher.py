@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
@@ -70,6 +70,10 @@ class Dispatcher:
         finally:
             job.is_answered()
         return job.guard.answered(call, answer)
+
+    def finished(self, job: JobContext, components: Iterable[Component]) -> None:
+        """The job goes on without these."""
+        self._residency.finished(job.id, components)
 
     def dtype_of(self, component: Component) -> torch.dtype:
         """The floating type that the component computes in."""

@@ -65,6 +65,7 @@ class LoadedModel:
     ) -> None:
         self.record = record
         self._job, self._dispatcher, self._stand_ins = job, dispatcher, stand_ins
+        self._finished: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -109,12 +110,26 @@ class LoadedModel:
 
         A model of several stages holds a refiner's UNet as `refiner_unet`, for one.
         """
+        own, config = staged(self.record.components, prefix), staged(self.record.config, prefix)
+        common = {n: part for n, part in self.record.components.items() if n not in config}
         record = replace(
             self.record,
-            components={**self.record.components, **staged(self.record.components, prefix)},
-            config={**self.record.config, **staged(self.record.config, prefix)},
+            components={**common, **own},
+            config={**self.record.config, **config},
         )
         return LoadedModel(record, self._job, self._dispatcher, self._stand_ins)
+
+    def finished(self, *roles: str) -> None:
+        """Say that the job calls these no more: they may leave the device while it goes on.
+
+        A role that ends in "_" is all of a stage. What a component has in common with one that is
+        still to be called stays.
+        """
+        names = self.record.components
+        self._finished |= {n for n in names for role in roles if n == role or is_of(n, role)}
+        needed = {part.id for name, part in names.items() if name not in self._finished}
+        gone = [names[n] for n in self._finished if names[n].id not in needed]
+        self._dispatcher.finished(self._job, gone)
 
     def fresh(self, role: str) -> Any:
         """A tokenizer or scheduler of this job's own: pipelines change those they hold."""
@@ -132,6 +147,10 @@ class LoadedModel:
         if role in self.record.components:
             return [self.record.components[role]]
         return [part for part in self.record.components.values() if part.kind == role]
+
+
+def is_of(role: str, stage: str) -> bool:
+    return stage.endswith("_") and role.startswith(stage)
 
 
 def staged(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -16,6 +16,9 @@ HOMES = {
     "sd3": ("StableDiffusion3",),
     "flux": ("Flux",),
     "flows": ("QwenImage", "ZImage", "Flux2"),
+    "deepfloyd": ("DeepFloyd",),
+    "kandinsky": ("Kandinsky22",),
+    "unclip": ("UnCLIP",),
     "marigold": ("Marigold",),
     "any": ("AnyPipeline",),
 }

@@ -101,6 +101,11 @@ class Residency:
                         forget(held.module, job)
                 self._end_makeshifts()
 
+    def finished(self, job: str, components: Iterable[Component]) -> None:
+        """The running job calls these no more."""
+        with self._changed:
+            self._worth.finished(job, components)
+
     def seconds_to_bring(self, component: Component) -> float:
         """What a call waits before it can begin: nothing where the component is resident."""
         held = self._room.held.get(component.id)

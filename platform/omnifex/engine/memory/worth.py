@@ -31,7 +31,7 @@ class History:
 
 @dataclass
 class RunningModel:
-    """The components of a running job's model, and those that it has called."""
+    """The components that a running job's model has yet to call, and those that it has called."""
 
     components: frozenset[str]
     called: set[str] = field(default_factory=set)
@@ -67,6 +67,11 @@ class Worth:
 
     def end(self, job: str) -> None:
         self._running.pop(job, None)
+
+    def finished(self, job: str, components: Iterable[Component]) -> None:
+        """The job is past the stage that these were for."""
+        if model := self._running.get(job):
+            model.components -= {part.id for part in components}
 
     def wanted(self, component: Component) -> bool:
         """Whether a running job's model has it."""
