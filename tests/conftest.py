@@ -59,6 +59,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.drop(tmp_path.name)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As above, without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'jobs.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    yield server.url(tmp_path.name)
+    server.drop(tmp_path.name)
+
+
 @pytest.fixture
 def open_queue_at(database_url: str) -> Iterator[Callable[[], JobQueue]]:
     """Opens the database again and again, as processes would; all are closed at the end."""

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from omnifex_jobs import State, migrate, open_database, reading, sqlite, sqlite_advice
+from omnifex_jobs import JobQueue, State, migrate, open_database, reading, sqlite, sqlite_advice
 from omnifex_jobs.errors import (
     DatabaseBusy,
     DatabaseNewer,
@@ -20,7 +20,7 @@ from omnifex_jobs.errors import (
     JobsError,
     UnsupportedDatabase,
 )
-from omnifex_jobs.migrate import HEAD
+from omnifex_jobs.migrate import HEAD, upgrade
 from omnifex_jobs.schema import metadata
 
 try:
@@ -206,19 +206,32 @@ def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     assert tables(migrated) == tables(created)
 
 
-def test_a_database_of_the_first_version_is_upgraded_with_its_jobs(tmp_path: Path) -> None:
-    queue = open_queue(tmp_path / "jobs.db")
-    made, worker = submit(queue), queue.register(devices=["cpu"])
-    with queue._engine.begin() as db:
-        for name in ("job_trace", "call_cost", "component_cost"):
-            db.exec_driver_sql(f"DROP TABLE {name}")
-        db.exec_driver_sql("ALTER TABLE job DROP COLUMN deadline_at")
-        db.exec_driver_sql("ALTER TABLE worker DROP COLUMN status")
-        db.exec_driver_sql("UPDATE omnifex_jobs_version SET version_num = '0001'")
-    migrate(queue._engine)
-    assert queue.get(made.id) == made
-    assert [it.id for it in queue.workers()] == [worker]
-    assert tables(queue._engine) == tables(open_queue(tmp_path / "new.db")._engine)
+FIRST = """
+INSERT INTO recipe VALUES ('sha256:1', '{"prompt":"a red circle"}', 'a red circle', 1);
+INSERT INTO job VALUES ('01A', 'sha256:1', 'image', 'prism', 'queued', 2, '{}', 'k', 7200000,
+    NULL, NULL, NULL, 0, 3, NULL, NULL, NULL, NULL, NULL, 0.0, '', 0, 0, NULL, NULL, NULL);
+INSERT INTO worker VALUES ('01W', 'here', 1, '["cpu"]', '0.1', 1, 1, NULL);
+"""
+
+
+def test_a_database_of_the_first_version_is_upgraded_with_its_jobs(
+    empty_database: str,
+) -> None:
+    engine = open_database(empty_database)
+    with engine.begin() as db:
+        upgrade(db, "0001")
+        for statement in filter(str.strip, FIRST.split(";")):
+            db.exec_driver_sql(statement)
+    migrate(engine)
+    queue = JobQueue(engine)
+    assert [it.id for it in queue.workers()] == ["01W"]
+    [claim] = queue.claim("w")
+    assert (claim.job.id, claim.job.recipe, claim.job.queue) == (
+        "01A",
+        {"prompt": "a red circle"},
+        "default",
+    )
+    engine.dispose()
 
 
 def tables(engine: object) -> dict[str, list[str]]:
@@ -267,7 +280,7 @@ def test_the_schema_compiles_for_postgresql() -> None:
     indexes = [index for table in metadata.sorted_tables for index in table.indexes]
     made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
     assert any("seq BIGSERIAL NOT NULL" in it for it in made)
-    assert sum("WHERE state = 'queued'" in it for it in made) == 1
+    assert sum("WHERE state = 'queued'" in it for it in made) == 2
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

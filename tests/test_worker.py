@@ -23,7 +23,7 @@ from omnifex.presence import bury_the_dead, served
 from omnifex.studio import Studio
 from omnifex.submission import submit
 from omnifex.worker.engines import Engines
-from omnifex.worker.worker import OLDEST_EVERY, Worker
+from omnifex.worker.worker import Worker
 from omnifex_jobs import (
     Event,
     State,
@@ -143,17 +143,6 @@ def test_a_higher_priority_runs_first(home: Home) -> None:
     worker.stop()
     started = {e.job_id: e.seq for e in home.queue.events() if e.kind == "running"}
     assert started[soon.id] < started[late.id]
-
-
-def test_the_oldest_job_has_its_turn_among_more_urgent_ones(home: Home) -> None:
-    old = ask(home)
-    urgent = [ask(home, priority=5) for _ in range(OLDEST_EVERY + 1)]
-    worker = serving(home, at_once=1)
-    for job in (old, *urgent):
-        job.wait(120)
-    worker.stop()
-    order = [e.job_id for e in home.queue.events() if e.kind == "running"]
-    assert order.index(old.id) == OLDEST_EVERY - 1
 
 
 def test_a_full_worker_has_room_for_a_more_urgent_job(home: Home) -> None:

@@ -1,31 +1,26 @@
-"""A worker's hold on jobs: taking it, keeping it alive, saying how far it is."""
+"""Taking jobs: the lowest rank of the open lanes first, and a fence around each that is taken."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Text,
-    case,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Text, insert, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from omnifex_jobs import traces
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.find import by_ids
-from omnifex_jobs.moves import PREVIEW, forget_previews, in_state, move, record
-from omnifex_jobs.records import Claim, Progress, Report, plain
-from omnifex_jobs.schema import job, job_attempt, worker
+from omnifex_jobs.lanes import Lane, hold_limits, open_lanes, waiting_in
+from omnifex_jobs.moves import in_state, move
+from omnifex_jobs.records import Claim
+from omnifex_jobs.schema import job, job_attempt
 from omnifex_jobs.states import QUEUED, RUNNING
+
+LOOKAHEAD = 32  # jobs that are looked at for a warm model or for urgency
+WARMTH_MS = 60_000  # a job whose model is in memory passes others that came this much before it
 
 
 class new_token(FunctionElement[str]):  # noqa: N801 - it reads as the SQL function it is
@@ -46,101 +41,64 @@ def _token_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return "CAST(gen_random_uuid() AS TEXT)"
 
 
-def claimable(
-    modalities: Collection[str] | None, above: int | None = None
-) -> list[ColumnElement[bool]]:
-    """What a worker may take: queued, of a modality that it can make, and urgent enough."""
-    wanted = [in_state(QUEUED)]
-    if modalities is not None:
-        wanted.append(job.c.modality.in_(modalities))
-    if above is not None:
-        wanted.append(job.c.priority > above)
-    return wanted
+@dataclass(frozen=True)
+class Wish:
+    """What a worker can take; None is no restriction."""
+
+    limit: int = 1
+    modalities: Collection[str] | None = None
+    queues: Collection[str] | None = None
+    above: int | None = None  # only jobs of a higher priority
+    warm: Collection[str] = ()  # models that are in memory
+    most_bytes: int | None = None  # of the largest device: jobs known to need more are left
+
+    @property
+    def choosy(self) -> bool:
+        return bool(self.warm) or self.above is not None
 
 
-def turns(oldest: bool) -> list[ColumnElement[Any]]:
-    """By priority and then age, or by age alone."""
-    # The sum keeps SQLite from walking the primary key, past all jobs that have ended.
-    return [job.c.id + ""] if oldest else [job.c.priority.desc(), job.c.id]
+def claim(db: Connection, worker_id: str, lease_ms: int, wish: Wish) -> list[Claim]:
+    """Takes jobs lane by lane, always from the one whose first job has the lowest rank."""
+    hold_limits(db)
+    taken: list[str] = []
+    shut: set[str] = set()
+    while len(taken) < wish.limit:
+        lanes = open_lanes(db, wish.modalities, wish.queues)
+        lanes = [lane for lane in lanes if lane.name not in shut]
+        if not lanes:
+            break
+        lane, upto = lanes[0], lanes[1].head if len(lanes) > 1 else None
+        most = min(wish.limit - len(taken), lane.room or wish.limit)
+        some = _take(db, worker_id, lease_ms, picked(lane, most, upto, wish, db))
+        taken += some
+        if not some or (len(some) < most and upto is None):
+            shut.add(lane.name)  # nothing that suits, or others are at it
+    return _claims(db, taken)
 
 
-def claim(
-    db: Connection,
-    worker_id: str,
-    lease_ms: int,
-    limit: int,
-    modalities: Collection[str] | None,
-    above: int | None = None,
-    oldest: bool = False,
-) -> list[Claim]:
-    """Takes up to `limit` jobs in one UPDATE."""
-    first = select(job.c.id).where(*claimable(modalities, above)).order_by(*turns(oldest))
-    picked = first.limit(limit).with_for_update(skip_locked=True).cte("picked")
-    taken = move(
-        db,
-        "claim",
-        QUEUED,
-        RUNNING,
-        job.c.id.in_(select(picked.c.id)),
-        payload={"worker": worker_id},
-        attempt=job.c.attempt + 1,
-        worker=worker_id,
-        claim_token=new_token(),
-        lease_until=now_ms() + lease_ms,
-        started_at=now_ms(),
-    )
-    tokens = _open_attempts(db, taken)
-    jobs = sorted(by_ids(db, taken), key=lambda taken: (-taken.priority, taken.id))
-    return [Claim(job, tokens[job.id], job.attempt) for job in jobs]
+def picked(lane: Lane, most: int, upto: int | None, wish: Wish, db: Connection) -> Any:
+    """The ids of up to `most` jobs of the lane, of a rank up to that of the next lane's first."""
+    conditions = [waiting_in(lane.name), *_suiting(wish)]
+    if upto is not None and not wish.choosy:
+        conditions.append(job.c.rank <= upto)
+    columns = (job.c.id, job.c.rank, job.c.model, job.c.priority)
+    first = select(*columns).where(*conditions).order_by(job.c.rank, job.c.id)
+    first = first.with_for_update(skip_locked=True)
+    if not wish.choosy:
+        return select(first.limit(most).cte("picked").c.id)
+    return choose(db.execute(first.limit(LOOKAHEAD)).all(), most, wish)
 
 
-def _open_attempts(db: Connection, taken: list[str]) -> dict[str, str]:
-    ours = job.c.id.in_(taken)
-    columns = ("job_id", "token", "attempt", "worker", "started_at")
-    held = select(job.c.id, job.c.claim_token, job.c.attempt, job.c.worker, job.c.started_at)
-    db.execute(insert(job_attempt).from_select(columns, held.where(ours)))
-    return {row.id: row.claim_token for row in db.execute(held.where(ours))}
-
-
-def beat(
-    db: Connection,
-    worker_id: str,
-    lease_ms: int,
-    claims: Iterable[Claim],
-    status: Mapping[str, Any] | None,
-) -> set[str]:
-    """Renews the worker's leases; returns the jobs it should stop: canceled, or no longer its."""
-    at = {} if status is None else {"status": dict(status)}
-    db.execute(update(worker).where(worker.c.id == worker_id).values(seen_at=now_ms(), **at))
-    renewed = db.execute(
-        update(job)
-        .where(in_state(RUNNING), job.c.worker == worker_id)
-        .values(lease_until=now_ms() + lease_ms)
-        .returning(job.c.id, job.c.claim_token, job.c.cancel_requested_at)
-    ).all()
-    tokens = {row.claim_token for row in renewed}
-    canceled = {row.id for row in renewed if row.cancel_requested_at is not None}
-    return canceled | {held.job.id for held in claims if held.token not in tokens}
+def choose(rows: Sequence[Any], most: int, wish: Wish) -> list[str]:
+    """Urgent ones where only they are wanted; a warm model is as good as having come earlier."""
+    wanted = [row for row in rows if wish.above is None or row.priority > wish.above]
+    wanted.sort(key=lambda row: (row.rank - WARMTH_MS * (row.model in wish.warm), row.id))
+    return [row.id for row in wanted[:most]]
 
 
 def holds(held: Claim) -> ColumnElement[bool]:
     """The fence: true only for the job as this very claim took it."""
     return (job.c.id == held.job.id) & in_state(RUNNING) & (job.c.claim_token == held.token)
-
-
-def report(db: Connection, held: Claim, said: Report) -> None:
-    """Writes all that the job says, or LostClaim; its progress never goes down."""
-    if said.progress is None:
-        require(db, held)
-    else:
-        _progress(db, held, said.progress)
-    for text in said.notes:
-        record(db, [held.job.id], "note", {"text": text})
-    if said.preview is not None:
-        forget_previews(db, [held.job.id])
-        record(db, [held.job.id], PREVIEW, said.preview)
-    if said.calls:
-        traces.append(db, held, said.calls)
 
 
 def require(db: Connection, held: Claim) -> Any:
@@ -151,17 +109,38 @@ def require(db: Connection, held: Claim) -> Any:
     return row
 
 
-def _progress(db: Connection, held: Claim, reached: Progress) -> None:
-    value = literal(min(max(reached.value, 0.0), 1.0))
-    statement = update(job).where(holds(held))
-    statement = statement.values(
-        progress=case((job.c.progress > value, job.c.progress), else_=value),
-        progress_stage=reached.stage,
-        progress_step=reached.step,
-        progress_steps=reached.steps,
-        progress_eta=reached.eta,
+def _suiting(wish: Wish) -> list[ColumnElement[bool]]:
+    if wish.most_bytes is None:
+        return []
+    return [or_(job.c.need_bytes.is_(None), job.c.need_bytes <= wish.most_bytes)]
+
+
+def _take(db: Connection, worker_id: str, lease_ms: int, ids: Any) -> list[str]:
+    return move(
+        db,
+        "claim",
+        QUEUED,
+        RUNNING,
+        job.c.id.in_(ids),
+        payload={"worker": worker_id},
+        attempt=job.c.attempt + 1,
+        worker=worker_id,
+        claim_token=new_token(),
+        lease_until=now_ms() + lease_ms,
+        lease_ms=lease_ms,
+        started_at=now_ms(),
+        progress_at=now_ms(),
     )
-    written = db.scalar(statement.returning(job.c.progress))
-    if written is None:
-        raise LostClaim(held.job.id)
-    record(db, [held.job.id], "progress", {**plain(reached), "value": written})
+
+
+def _claims(db: Connection, taken: list[str]) -> list[Claim]:
+    """The fences, written down as attempts, in the order of rank."""
+    if not taken:
+        return []
+    ours = job.c.id.in_(taken)
+    columns = ("job_id", "token", "attempt", "worker", "started_at")
+    held = select(job.c.id, job.c.claim_token, job.c.attempt, job.c.worker, job.c.started_at)
+    db.execute(insert(job_attempt).from_select(columns, held.where(ours)))
+    wanted = select(job.c.id, job.c.claim_token).where(ours).order_by(job.c.rank, job.c.id)
+    tokens = {row.id: row.claim_token for row in db.execute(wanted)}
+    return [Claim(job, tokens[job.id], job.attempt) for job in by_ids(db, list(tokens))]

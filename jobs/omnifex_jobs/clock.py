@@ -1,33 +1,35 @@
-"""Noticing that the wall clock jumped, when every lease looks overdue at once."""
+"""Seeing that a worker is silent without trusting any clock but one's own steady one.
+
+On SQLite every process writes lease times by the wall clock of its machine, which a person or a
+program may set. So a lease counts as run out only when it was *seen* unchanged for as long as it
+lasts (as Kubernetes' leases do). A machine that sleeps stops the steady clock of all its processes.
+On PostgreSQL all leases are by the server's clock.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-
-JUMP_S = 5.0
-GRACE_S = 30.0
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
-class JumpWatch:
-    """After a laptop slept or the time was set, live workers need a moment to renew their leases.
+class LeaseWatch:
+    """Remembers when each lease was first seen as it is now."""
 
-    The steady clock stands still while a machine sleeps and is never set; the wall clock is not so.
-    """
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._seen: dict[str, tuple[int, float]] = {}
 
-    def __init__(
-        self,
-        wall: Callable[[], float] = time.time,
-        steady: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._wall, self._steady = wall, steady
-        self._apart = wall() - steady()
-        self._trusted_from = float("-inf")
-
-    def trusted(self) -> bool:
-        """False for GRACE_S after the wall clock jumped ahead since the last call."""
-        apart = self._wall() - self._steady()
-        if apart - self._apart > JUMP_S:
-            self._trusted_from = self._steady() + GRACE_S
-        self._apart = apart
-        return self._steady() >= self._trusted_from
+    def run_out(self, leases: Iterable[Any]) -> list[str]:
+        """Tokens of those claims, among all that there are, whose lease was not renewed in time."""
+        now = self._steady()
+        before, self._seen = self._seen, {}
+        silent = []
+        for lease in leases:
+            last, since = before.get(lease.claim_token, (None, now))
+            if last != lease.lease_until:
+                since = now
+            self._seen[lease.claim_token] = (lease.lease_until, since)
+            if lease.lease_until == 0 or (now - since) * 1000 >= (lease.lease_ms or 0):
+                silent.append(lease.claim_token)
+        return silent

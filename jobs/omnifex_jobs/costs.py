@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
 
 from omnifex_jobs.database import now_ms, reading
-from omnifex_jobs.schema import call_cost, component_cost
+from omnifex_jobs.schema_knowledge import call_cost, component_cost
+from omnifex_jobs.upserts import insert_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,9 @@ def _rows(db: Connection, table: Table, kind: Any, device: str) -> list[Any]:
 
 
 def _upsert(db: Connection, table: Table, device: str, rows: Sequence[Any]) -> None:
-    """INSERT that replaces what it meets; the two databases spell it apart."""
-    if not rows:
-        return
-    dialect: Any = import_module(f"sqlalchemy.dialects.{db.dialect.name}")
-    statement = dialect.insert(table)
-    replaced = [column.name for column in table.c if not column.primary_key]
-    statement = statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={name: statement.excluded[name] for name in replaced},
-    )
-    known = {"device": device, "updated_at": _now(db)}
-    db.execute(statement, [{**known, **asdict(row)} for row in rows])
+    if rows:
+        known = {"device": device, "updated_at": _now(db)}
+        db.execute(insert_over(db, table), [{**known, **asdict(row)} for row in rows])
 
 
 def _now(db: Connection) -> int:

@@ -52,6 +52,23 @@ class IdempotencyConflict(JobsError):
         )
 
 
+class QuotaExceeded(JobsError):
+    code = "quota_exceeded"
+
+    def __init__(self, owner: str, most: int) -> None:
+        super().__init__(
+            f"{owner!r} has {most} jobs waiting, which is as many as it may have; wait for some to "
+            "end or cancel them."
+        )
+
+
+class InvalidLimit(JobsError):
+    code = "invalid_limit"
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(f"{name} is {value!r}, but must be {allowed}.")
+
+
 class InvalidRecipe(JobsError):
     code = "invalid_recipe"
 

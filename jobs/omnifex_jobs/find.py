@@ -168,6 +168,17 @@ def _job(row: Any, artifacts: Sequence[Artifact], parents: Sequence[str]) -> Job
         cancel_requested=row.cancel_requested_at is not None,
         artifacts=tuple(artifacts),
         deadline_at=row.deadline_at,
+        owner=row.owner,
+        queue=row.queue,
+        batch=row.batch,
+        unique_key=row.unique_key,
+        shape=row.shape,
+        expected_ms=row.expected_ms,
+        need_bytes=row.need_bytes,
+        timeout_ms=row.timeout_ms,
+        stall_ms=row.stall_ms,
+        expires_at=row.expires_at,
+        crash_count=row.crash_count,
     )
 
 

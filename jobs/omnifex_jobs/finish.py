@@ -1,4 +1,4 @@
-"""How a job leaves `running`: by its claim's token, or because the lease ran out."""
+"""How a job leaves `running` by the hand that holds it: always by its claim's token."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from omnifex_jobs.beats import Stop, reason
 from omnifex_jobs.claims import holds, require
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
-from omnifex_jobs.moves import in_state, move
+from omnifex_jobs.expectations import learn
+from omnifex_jobs.moves import move
 from omnifex_jobs.records import Artifact, Claim, JobError
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SCHEDULED, SUCCEEDED, State
@@ -23,26 +25,29 @@ def succeed(
     """Ends the job and binds its files in one transaction; a late cancel comes too late."""
     _leave(db, "succeed", claim, SUCCEEDED, progress=1.0, progress_eta=None, metrics=dict(metrics))
     attach(db, claim.job.id, artifacts)
+    learn(db, claim.job.shape, metrics)
 
 
 def fail(db: Connection, claim: Claim, error: JobError, retry_after_s: float | None) -> State:
     """Ends the attempt; returns what became of the job. Cancel wins over retry."""
-    row = require(db, claim)
-    if row.cancel_requested_at is not None:
-        _leave(db, "fail", claim, CANCELED, error=canceled_error(row.cancel_reason))
-        return CANCELED
-    if retry_after_s is None or row.attempt >= row.max_attempts:
-        _leave(db, "fail", claim, FAILED, error=error)
-        return FAILED
-    run_at = now_ms() + round(retry_after_s * 1000)
-    _leave(db, "fail", claim, SCHEDULED, error=error, run_at=run_at)
-    return SCHEDULED
+    return _give_up(db, "fail", claim, require(db, claim), error, retry_after_s)
 
 
 def canceled(db: Connection, claim: Claim) -> None:
     """Ends a job whose worker stopped because a cancel was asked for."""
     reason = require(db, claim).cancel_reason
     _leave(db, "canceled", claim, CANCELED, error=canceled_error(reason))
+
+
+def stop(db: Connection, claim: Claim, retry_after_s: float | None) -> State:
+    """Ends an attempt that was told to stop, as the database knows why; unasked, it is released."""
+    row = require(db, claim)
+    why = reason(row, db.scalar(select(now_ms())) or 0)
+    if why is None:
+        _leave(db, "stop", claim, QUEUED, attempt=job.c.attempt - 1)
+        return QUEUED
+    error = canceled_error(row.cancel_reason) if why is Stop.CANCELED else overdue_error(row, why)
+    return _give_up(db, "stop", claim, row, error, retry_after_s if error.retryable else None)
 
 
 def release(db: Connection, claim: Claim) -> None:
@@ -54,34 +59,33 @@ def release(db: Connection, claim: Claim) -> None:
         _leave(db, "release", claim, QUEUED, attempt=job.c.attempt - 1)
 
 
-def rescue(db: Connection) -> list[str]:
-    """Takes jobs from workers whose lease ran out, and decides each one's next state."""
-    overdue = db.execute(
-        select(job)
-        .where(in_state(RUNNING), job.c.lease_until < now_ms())
-        .order_by(job.c.id)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in overdue:
-        target, error = _after_loss(row)
-        same = (job.c.id == row.id, job.c.claim_token == row.claim_token)
-        move(db, "rescue", RUNNING, target, *same, error=error, payload={"worker": row.worker})
-    return [row.id for row in overdue]
-
-
 def canceled_error(reason: str | None) -> JobError:
     return JobError("canceled", reason or "Canceled by the user.")
+
+
+def overdue_error(row: Any, why: Stop) -> JobError:
+    """What a job that has had its time is told to its user."""
+    if why is Stop.TIMEOUT:
+        message = f"It took longer than its timeout of {row.timeout_ms / 1000:g} s."
+        return JobError(why, message)
+    message = f"It made no progress for {row.stall_ms / 1000:g} s."
+    return JobError(why, message, retryable=True)
+
+
+def _give_up(
+    db: Connection, verb: str, claim: Claim, row: Any, error: JobError, delay_s: float | None
+) -> State:
+    if row.cancel_requested_at is not None:
+        _leave(db, verb, claim, CANCELED, error=canceled_error(row.cancel_reason))
+        return CANCELED
+    if delay_s is None or row.attempt >= row.max_attempts:
+        _leave(db, verb, claim, FAILED, error=error)
+        return FAILED
+    run_at = now_ms() + round(delay_s * 1000)
+    _leave(db, verb, claim, SCHEDULED, error=error, run_at=run_at)
+    return SCHEDULED
 
 
 def _leave(db: Connection, verb: str, claim: Claim, target: State, **values: Any) -> None:
     if not move(db, verb, RUNNING, target, holds(claim), **values):
         raise LostClaim(claim.job.id)
-
-
-def _after_loss(row: Any) -> tuple[State, JobError | None]:
-    if row.cancel_requested_at is not None:
-        return CANCELED, canceled_error(row.cancel_reason)
-    if row.attempt < row.max_attempts:
-        return QUEUED, None
-    message = f"Worker {row.worker} vanished on attempt {row.attempt} of {row.max_attempts}."
-    return FAILED, JobError("lost_worker", message, retryable=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 from omnifex_jobs.database import place_of, reading
 from omnifex_jobs.errors import DatabaseNewer
 
-HEAD = "0002"  # the newest file in migrations/versions; a test compares them
+HEAD = "0003"  # the newest file in migrations/versions; a test compares them
 VERSION_TABLE = "omnifex_jobs_version"
 LOCK = 0x6A6F6273  # any number, as long as it stays the same
 
@@ -25,7 +25,7 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as db:
         if db.dialect.name == "postgresql":  # on SQLite only one can write anyway
             db.execute(select(func.pg_advisory_xact_lock(LOCK)))
-        _upgrade(db)
+        upgrade(db)
 
 
 def _revision(db: Connection) -> str | None:
@@ -34,7 +34,8 @@ def _revision(db: Connection) -> str | None:
     return db.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
 
 
-def _upgrade(db: Connection) -> None:
+def upgrade(db: Connection, to: str = HEAD) -> None:
+    """Brings the tables to a revision, inside the caller's transaction."""
     # Alembic takes a tenth of a second to import; only a new or an old database pays for it.
     from alembic import command
     from alembic.config import Config
@@ -47,4 +48,4 @@ def _upgrade(db: Connection) -> None:
     if revision and revision not in {script.revision for script in scripts}:
         raise DatabaseNewer(place_of(db.engine.url), revision)
     config.attributes["connection"] = db
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -108,6 +108,7 @@ def _move(
     columns: dict[str, Any] = {
         "claim_token": None,
         "lease_until": None,
+        "lease_ms": None,
         "completed_at": now_ms() if target in FINAL else None,
         "error": plain(error) if error else None,
         **values,

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
-from omnifex_jobs import claims, find, finish, requests, traces, workers
-from omnifex_jobs.clock import JumpWatch
-from omnifex_jobs.database import now_ms, reading
-from omnifex_jobs.moves import in_state, move, record, settle
+from omnifex_jobs import (
+    beats,
+    claims,
+    find,
+    finish,
+    reports,
+    requests,
+    rescue,
+    staging,
+    traces,
+    workers,
+)
+from omnifex_jobs.beats import Stop
+from omnifex_jobs.claims import Wish
+from omnifex_jobs.clock import LeaseWatch
+from omnifex_jobs.database import reading
+from omnifex_jobs.lanes import open_lanes
+from omnifex_jobs.moves import record
 from omnifex_jobs.recipe import Recipe
 from omnifex_jobs.records import (
     Artifact,
@@ -24,54 +38,30 @@ from omnifex_jobs.records import (
     TracePart,
     Worker,
 )
+from omnifex_jobs.rules import Rules
 from omnifex_jobs.schema import job
-from omnifex_jobs.states import BLOCKED, QUEUED, RUNNING, SCHEDULED, State
+from omnifex_jobs.states import State
 from omnifex_jobs.submit import submit
 
 
 class JobQueue:
     """Safe to share between threads; each process opens its own. Idle polls take no write lock."""
 
-    def __init__(self, engine: Engine, *, watch: JumpWatch | None = None) -> None:
+    def __init__(self, engine: Engine, *, watch: LeaseWatch | None = None) -> None:
         self._engine = engine
-        self._watch = watch or JumpWatch()
+        self._watch = watch or LeaseWatch()
+        self.rules = Rules(engine)
 
     # Users
 
-    def submit(
-        self,
-        recipe: Recipe,
-        *,
-        modality: str,
-        model: str,
-        priority: int = 0,
-        run_at: int | None = None,
-        parents: Sequence[str] = (),
-        metadata: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        inputs: Sequence[Artifact] = (),
-        max_attempts: int = 3,
-        deadline_at: int | None = None,
-    ) -> Job:
-        """Writes a job; higher `priority` runs first, `run_at` and `deadline_at` are epoch ms.
+    def submit(self, recipe: Recipe, *, modality: str, model: str, **options: Any) -> Job:
+        """Writes a job; the options are the other fields of Submission.
 
         It waits (`blocked`) for `parents`, and fails with code `dependency` if one of them does.
-        A known `idempotency_key` gives back that key's job.
+        A known `idempotency_key` gives back that key's job, and so does a `unique_key` whose job
+        has not ended.
         """
-        submission = Submission(
-            recipe,
-            modality,
-            model,
-            priority,
-            run_at,
-            parents,
-            metadata or {},
-            idempotency_key,
-            inputs,
-            max_attempts,
-            deadline_at,
-        )
-        return self.submit_many([submission])[0]
+        return self.submit_many([Submission(recipe, modality, model, **options)])[0]
 
     def submit_many(self, submissions: Iterable[Submission]) -> list[Job]:
         """All of them or none, in one transaction: far faster than one by one."""
@@ -160,25 +150,18 @@ class JobQueue:
         with reading(self._engine) as db:
             return workers.present(db)
 
-    def claim(
-        self,
-        worker_id: str,
-        *,
-        lease_s: float = 30,
-        limit: int = 1,
-        modalities: Collection[str] | None = None,
-        above: int | None = None,
-        oldest: bool = False,
-    ) -> list[Claim]:
-        """Takes up to `limit` queued jobs, highest priority first, then oldest.
+    def claim(self, worker_id: str, *, lease_s: float = 30, **wish: Any) -> list[Claim]:
+        """Takes queued jobs of the lowest rank; the wish is the fields of claims.Wish.
 
-        With `above` only those of a higher priority; with `oldest` the oldest whatever theirs is.
+        `limit` is how many, `modalities`, `queues` and `most_bytes` what the worker can take,
+        `warm` the models that it has in memory; with `above` only jobs of a higher priority.
         """
-        if not self._any(*claims.claimable(modalities, above)):
-            return []
-        lease_ms = round(lease_s * 1000)
+        wanted = Wish(**wish)
+        with reading(self._engine) as db:
+            if not open_lanes(db, wanted.modalities, wanted.queues):
+                return []
         with self._engine.begin() as db:
-            return claims.claim(db, worker_id, lease_ms, limit, modalities, above, oldest)
+            return claims.claim(db, worker_id, round(lease_s * 1000), wanted)
 
     def beat(
         self,
@@ -186,13 +169,14 @@ class JobQueue:
         lease_s: float = 30,
         held: Iterable[Claim] = (),
         status: Mapping[str, Any] | None = None,
-    ) -> set[str]:
+    ) -> dict[str, Stop]:
         """Renews all leases of the worker, and says what it is at.
 
-        Returns the ids of jobs it should stop: cancel was asked for, or a claim in `held` is lost.
+        Returns the ids of jobs it should stop, and why: a cancel was asked for, its time is over,
+        or a claim in `held` is lost.
         """
         with self._engine.begin() as db:
-            return claims.beat(db, worker_id, round(lease_s * 1000), held, status)
+            return beats.beat(db, worker_id, round(lease_s * 1000), held, status)
 
     def report(self, claim: Claim, said: Report) -> None:
         """Writes progress, notes, a preview and calls (the caller limits how often), or LostClaim.
@@ -200,7 +184,7 @@ class JobQueue:
         Progress never goes down.
         """
         with self._engine.begin() as db:
-            claims.report(db, claim, said)
+            reports.report(db, claim, said)
 
     def event(self, of: Claim | str, kind: str, payload: Mapping[str, Any]) -> None:
         """Appends an event of the caller's own kind, for a held claim or a job id."""
@@ -232,6 +216,14 @@ class JobQueue:
         with self._engine.begin() as db:
             finish.canceled(db, claim)
 
+    def stop(self, claim: Claim, retry_after_s: float | None = None) -> State:
+        """Ends an attempt that was told to stop, for the reason in the database, or LostClaim.
+
+        A cancel, a timeout, a stall (tried again after the delay); without one it is released.
+        """
+        with self._engine.begin() as db:
+            return finish.stop(db, claim, retry_after_s)
+
     def release(self, claim: Claim) -> None:
         """Gives the job back unfinished, without using up the attempt, or LostClaim."""
         with self._engine.begin() as db:
@@ -239,33 +231,29 @@ class JobQueue:
 
     def holds(self, claim: Claim) -> bool:
         """Whether the job is still this claim's."""
-        return self._any(claims.holds(claim))
+        with reading(self._engine) as db:
+            wanted = select(job.c.id).where(claims.holds(claim))
+            return db.execute(wanted).first() is not None
 
     # Housekeeping, by any worker, every second or so
 
     def stage(self) -> int:
-        """Queues scheduled jobs whose time has come and blocked ones whose parents are done."""
-        due = job.c.run_at <= now_ms()
-        if not self._any(in_state(BLOCKED)) and not self._any(in_state(SCHEDULED), due):
-            return 0
+        """Queues jobs whose time or whose parents have come, and fails those that expired."""
+        with reading(self._engine) as db:
+            if not staging.anything_to_stage(db):
+                return 0
         with self._engine.begin() as db:
-            return len(move(db, "stage", SCHEDULED, QUEUED, due)) + settle(db)
+            return staging.stage(db)
 
     def rescue(self) -> list[str]:
         """Takes jobs from workers that stopped beating; returns their ids.
 
-        Each is queued again, or failed with code `lost_worker` when no attempt is left.
+        Each is queued again, or failed with code `lost_worker` when no attempt is left, or
+        `poison` when its worker died of it again and again.
         """
-        overdue = (in_state(RUNNING), job.c.lease_until < now_ms())
-        if not self._watch.trusted() or not self._any(*overdue):
+        with reading(self._engine) as db:
+            tokens = [*rescue.silent(db, self._watch), *rescue.endless(db)]
+        if not tokens:
             return []
         with self._engine.begin() as db:
-            return finish.rescue(db)
-
-    def _any(self, *where: Any) -> bool:
-        with reading(self._engine) as db:
-            return _exists(db, *where)
-
-
-def _exists(db: Connection, *where: Any) -> bool:
-    return db.execute(select(job.c.id).where(*where).limit(1)).first() is not None
+            return rescue.rescue(db, tokens)

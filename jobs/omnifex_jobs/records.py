@@ -69,6 +69,17 @@ class Job:
     cancel_requested: bool
     artifacts: tuple[Artifact, ...]
     deadline_at: int | None = None  # when it should be done
+    owner: str = ""
+    queue: str = "default"
+    batch: str | None = None
+    unique_key: str | None = None
+    shape: str | None = None
+    expected_ms: int = 0  # 0 where nothing is known
+    need_bytes: int | None = None
+    timeout_ms: int | None = None  # of each attempt
+    stall_ms: int | None = None  # how long it may make no progress
+    expires_at: int | None = None  # when it is not worth beginning any more
+    crash_count: int = 0
 
     @property
     def final(self) -> bool:
@@ -156,6 +167,14 @@ class Submission:
     inputs: Sequence[Artifact] = ()
     max_attempts: int = 3
     deadline_at: int | None = None
+    owner: str = ""
+    queue: str = "default"
+    batch: str | None = None
+    unique_key: str | None = None
+    shape: str | None = None
+    timeout_ms: int | None = None
+    stall_ms: int | None = None
+    expires_at: int | None = None
 
 
 def plain(record: Progress | JobError) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import NotRetryable
 from omnifex_jobs.find import get
 from omnifex_jobs.finish import canceled_error
+from omnifex_jobs.lanes import lane
 from omnifex_jobs.moves import in_state, move, record
 from omnifex_jobs.records import Job
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import BLOCKED, CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED, WAITING
+from omnifex_jobs.uniqueness import working_on
 
 
 def cancel(db: Connection, job_id: str, reason: str) -> Job:
@@ -36,12 +38,18 @@ def retry(db: Connection, job_id: str) -> Job:
     found = get(db, job_id)
     if found.state not in (FAILED, CANCELED):
         raise NotRetryable(job_id, f"it is {found.state}, not failed or canceled")
+    for twin in db.scalars(select(job.c.id).where(*working_on(found.unique_key))):
+        raise NotRetryable(job_id, f"job {twin} does the same, and only one may at a time")
     target = BLOCKED if _waits(db, found) else QUEUED
     fresh: dict[str, Any] = {
         "attempt": 0,
         "run_at": None,
         "metrics": None,
         "cancel_requested_at": None,
+        "expires_at": None,
+        "crash_count": 0,
+        "crash_progress": -1.0,
+        "lane": lane(db, found.queue, found.modality, found.owner),
     }
     nowhere: dict[str, Any] = {
         "progress": 0.0,

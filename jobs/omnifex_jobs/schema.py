@@ -60,18 +60,33 @@ job = Table(
     Column("modality", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),  # "" is nobody in particular
+    Column("queue", Text, nullable=False, server_default="default"),
+    Column("lane", Text, nullable=False, server_default=""),  # lanes.py: what is claimed as one
+    Column("rank", BigInteger, nullable=False, server_default="0"),  # ranks.py: lowest first
+    Column("fair_at", BigInteger, nullable=False, server_default="0"),  # the owner's virtual time
     Column("priority", Integer, nullable=False),
+    Column("shape", Text),  # jobs of one shape take about as long and as much memory
+    Column("expected_ms", BigInteger, nullable=False, server_default="0"),
+    Column("need_bytes", BigInteger),
     Column("metadata", _JSON, nullable=False),
     Column("idempotency_key", Text),
+    Column("unique_key", Text),
+    Column("batch", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("run_at", BigInteger),
     Column("started_at", BigInteger),
     Column("completed_at", BigInteger),
     Column("attempt", Integer, nullable=False, default=0),
     Column("max_attempts", Integer, nullable=False),
+    Column("crash_count", Integer, nullable=False, server_default="0"),  # with no progress between
+    Column("crash_progress", Float, nullable=False, server_default="-1"),
+    Column("timeout_ms", BigInteger),
+    Column("stall_ms", BigInteger),
     Column("worker", Text),
     Column("claim_token", Text),
     Column("lease_until", BigInteger),
+    Column("lease_ms", BigInteger),
     Column("cancel_requested_at", BigInteger),
     Column("cancel_reason", Text),
     Column("progress", Float, nullable=False, default=0.0),
@@ -79,23 +94,36 @@ job = Table(
     Column("progress_step", Integer, nullable=False, default=0),
     Column("progress_steps", Integer, nullable=False, default=0),
     Column("progress_eta", Float),
+    Column("progress_at", BigInteger),
     Column("error", _JSON),
     Column("metrics", _JSON),
     Column("deadline_at", BigInteger),
+    Column("expires_at", BigInteger),
     CheckConstraint(f"state IN ({_words(State)})", name="ck_job_state"),
     CheckConstraint(
         f"(state IN ({_words(FINAL)})) = (completed_at IS NOT NULL)", name="ck_job_final_has_time"
     ),
     CheckConstraint("(state = 'running') = (claim_token IS NOT NULL)", name="ck_job_claim"),
     CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="ck_job_lease"),
-    _partial("ix_job_claim", text("priority DESC"), "id", where="state = 'queued'"),
+    _partial("ix_job_claim", "lane", "rank", "id", where="state = 'queued'"),
+    _partial("ix_job_share", "owner", "priority", "fair_at", where="state = 'queued'"),
     _partial("ix_job_lease", "lease_until", where="state = 'running'"),
     _partial("ix_job_due", "run_at", where="state = 'scheduled'"),
     _partial("ix_job_blocked", "id", where="state = 'blocked'"),
     _partial(
         "ux_job_idempotency", "idempotency_key", where="idempotency_key IS NOT NULL", unique=True
     ),
+    _partial(
+        "ux_job_unique",
+        "unique_key",
+        where="unique_key IS NOT NULL AND completed_at IS NULL",
+        unique=True,
+    ),
     _partial("ix_job_ended", "state", "id", where="completed_at IS NOT NULL"),
+    _partial(
+        "ix_job_expires", "expires_at", where="expires_at IS NOT NULL AND completed_at IS NULL"
+    ),
+    _partial("ix_job_batch", "batch", "state", where="batch IS NOT NULL"),
     Index("ix_job_recipe", "recipe_hash"),
 )
 
@@ -178,28 +206,4 @@ job_trace = Table(
     Column("attempt", Integer, nullable=False),
     Column("calls", _JSON, nullable=False),
     Index("ix_job_trace_job", "job_id", "seq"),
-)
-
-# What a kind of call costs on a kind of device, so that a restart knows it.
-call_cost = Table(
-    "call_cost",
-    metadata,
-    Column("device", Text, primary_key=True),
-    Column("component", Text, primary_key=True),
-    Column("method", Text, primary_key=True),
-    Column("shape", Text, primary_key=True),
-    Column("rows", Integer, primary_key=True, autoincrement=False),
-    Column("seconds", Float, nullable=False),
-    Column("peak_bytes", BigInteger, nullable=False),
-    Column("count", Integer, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
-)
-
-component_cost = Table(
-    "component_cost",
-    metadata,
-    Column("device", Text, primary_key=True),
-    Column("component", Text, primary_key=True),
-    Column("load_seconds", Float, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
 )

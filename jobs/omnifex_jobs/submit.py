@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, insert, select
 from ulid import ULID
 
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import IdempotencyConflict, JobNotFound
+from omnifex_jobs.expectations import expected
+from omnifex_jobs.lanes import lane
 from omnifex_jobs.moves import record, settle
+from omnifex_jobs.owners import check_room
+from omnifex_jobs.queues import checked
+from omnifex_jobs.ranks import place
 from omnifex_jobs.recipe import Recipe
 from omnifex_jobs.records import Artifact, Submission
 from omnifex_jobs.schema import artifact, job, job_artifact, job_dependency, recipe
 from omnifex_jobs.states import BLOCKED, QUEUED, SCHEDULED, State
+from omnifex_jobs.uniqueness import working_on
+from omnifex_jobs.upserts import insert_new
+
+AS_GIVEN = (
+    "modality",
+    "model",
+    "owner",
+    "queue",
+    "priority",
+    "shape",
+    "idempotency_key",
+    "unique_key",
+    "batch",
+    "run_at",
+    "max_attempts",
+    "timeout_ms",
+    "stall_ms",
+    "deadline_at",
+    "expires_at",
+)
 
 
 def submit(db: Connection, submission: Submission) -> str:
-    """Writes the job and returns its id; with a known idempotency key, the id of that job."""
+    """Writes the job and returns its id; with a known key, the id of the job that has it."""
     _keep_recipe(db, submission.recipe)
+    check_room(db, submission.owner)
     job_id = str(ULID())
     state = _first_state(db, submission)
-    if not _insert_job(db, job_id, state, submission):
-        return _known(db, submission)
+    while not _insert_job(db, job_id, state, submission):
+        if known := _known(db, submission):
+            return known
     record(db, [job_id], state)
     attach(db, job_id, submission.inputs)
     parents = list(dict.fromkeys(submission.parents))
@@ -41,7 +66,7 @@ def attach(db: Connection, job_id: str, artifacts: Sequence[Artifact]) -> None:
         position = count.setdefault(item.role, 0)
         count[item.role] += 1
         file = {"sha256": item.sha256, "size": item.size, "created_at": now_ms()}
-        db.execute(_insert_new(db, artifact).values(file))
+        db.execute(insert_new(db, artifact).values(file))
         edge = {
             "job_id": job_id,
             "role": item.role,
@@ -54,15 +79,9 @@ def attach(db: Connection, job_id: str, artifacts: Sequence[Artifact]) -> None:
         db.execute(insert(job_artifact).values(edge))
 
 
-def _insert_new(db: Connection, table: Table) -> Any:
-    """INSERT that leaves an existing row as it is; the two databases spell it apart."""
-    dialect: Any = import_module(f"sqlalchemy.dialects.{db.dialect.name}")
-    return dialect.insert(table).on_conflict_do_nothing()
-
-
 def _keep_recipe(db: Connection, new: Recipe) -> None:
     row = {"hash": new.hash, "canonical": new.canonical.decode(), "words": new.words}
-    db.execute(_insert_new(db, recipe).values(created_at=now_ms(), **row))
+    db.execute(insert_new(db, recipe).values(created_at=now_ms(), **row))
 
 
 def _first_state(db: Connection, submission: Submission) -> State:
@@ -74,32 +93,34 @@ def _first_state(db: Connection, submission: Submission) -> State:
 
 
 def _insert_job(db: Connection, job_id: str, state: State, submission: Submission) -> bool:
+    expected_ms, need_bytes = expected(db, submission.shape)
+    where = place(db, submission.owner, submission.priority, expected_ms, submission.run_at)
     row = {
         "id": job_id,
         "recipe_hash": submission.recipe.hash,
         "state": state,
-        "modality": submission.modality,
-        "model": submission.model,
-        "priority": submission.priority,
+        "lane": lane(db, checked(submission.queue), submission.modality, submission.owner),
+        "rank": where.rank,
+        "fair_at": where.fair_at,
+        "expected_ms": expected_ms,
+        "need_bytes": need_bytes,
         "metadata": dict(submission.metadata),
-        "idempotency_key": submission.idempotency_key,
-        "run_at": submission.run_at,
-        "max_attempts": submission.max_attempts,
-        "deadline_at": submission.deadline_at,
         "created_at": now_ms(),
+        **{name: getattr(submission, name) for name in AS_GIVEN},
     }
-    return db.scalar(_insert_new(db, job).values(row).returning(job.c.id)) is not None
+    return db.scalar(insert_new(db, job).values(row).returning(job.c.id)) is not None
 
 
-def _known(db: Connection, submission: Submission) -> str:
-    """The id of the job that has this idempotency key, if it asks for the same thing."""
+def _known(db: Connection, submission: Submission) -> str | None:
+    """The job that has this idempotency key, if it asks for the same thing, or this unique key."""
     same = job.c.idempotency_key == submission.idempotency_key
-    found = db.execute(select(job.c.id, job.c.recipe_hash, job.c.modality, job.c.model).where(same))
-    row = found.one()
     asked = (submission.recipe.hash, submission.modality, submission.model)
-    if tuple(row)[1:] != asked:
-        raise IdempotencyConflict(str(submission.idempotency_key), row.id)
-    return str(row.id)
+    found = select(job.c.id, job.c.recipe_hash, job.c.modality, job.c.model).where(same)
+    for row in db.execute(found):
+        if tuple(row)[1:] != asked:
+            raise IdempotencyConflict(str(submission.idempotency_key), row.id)
+        return str(row.id)
+    return db.scalar(select(job.c.id).where(*working_on(submission.unique_key)))
 
 
 def _link(db: Connection, job_id: str, parents: Sequence[str]) -> None:

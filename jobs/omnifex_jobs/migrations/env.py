@@ -2,12 +2,12 @@
 
 from alembic import context
 
+from omnifex_jobs import schema_knowledge
 from omnifex_jobs.migrate import VERSION_TABLE
-from omnifex_jobs.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=schema_knowledge.expectation.metadata,
     version_table=VERSION_TABLE,
     render_as_batch=True,  # SQLite alters a table by copying it
 )

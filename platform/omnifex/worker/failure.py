@@ -34,8 +34,11 @@ def unexpected(error: BaseException) -> bool:
 
 def retry_delay(error: JobError, attempt: int) -> float | None:
     """Seconds until the next attempt, doubling, spread by a tenth; None where it would not help."""
-    if not error.retryable:
-        return None
+    return delay_after(attempt) if error.retryable else None
+
+
+def delay_after(attempt: int) -> float:
+    """Seconds: 5, 10, 20 … at most 300, and a tenth more or less, so that not all come at once."""
     delay = min(FIRST_DELAY_S * 2.0 ** (attempt - 1), LONGEST_DELAY_S)
     return delay * random.uniform(0.9, 1.1)
 

@@ -16,7 +16,7 @@ from omnifex.errors import Canceled
 from omnifex.home import Home
 from omnifex.modality import File
 from omnifex.worker.durability import Durability
-from omnifex.worker.failure import job_error, retry_delay, unexpected
+from omnifex.worker.failure import delay_after, job_error, retry_delay, unexpected
 from omnifex.worker.preparation import prepare
 from omnifex_jobs import Artifact, Claim, JobsError, State
 from omnifex_jobs.errors import LostClaim
@@ -40,20 +40,14 @@ class Run:
         self._home, self._engines = home, engines
         self._durability = Durability(home, claim)
         self._stop = threading.Event()
-        self._give_back = False
         self._running: RunningJob | None = None
         self._told = 0  # the last event that plugins heard of
 
-    def cancel(self) -> None:
-        """Stop at the next component call: its user asked for it, or another worker has the job."""
+    def stop(self) -> None:
+        """End at the next component call; what becomes of the job, the database knows."""
         self._stop.set()
         if running := self._running:
             running.cancel()
-
-    def release(self) -> None:
-        """Stop at the next component call, for another worker to go on from there."""
-        self._give_back = True
-        self.cancel()
 
     def perform(self) -> None:
         """Prepare, generate, store, say so; whatever goes wrong ends this job alone."""
@@ -149,8 +143,8 @@ class Run:
         }
 
     def _stopped(self) -> None:
-        queue = self._home.queue
-        (queue.release if self._give_back else queue.canceled)(self.claim)
+        """Its user asked for it, its time is over, or the worker stops: the database knows."""
+        self._home.queue.stop(self.claim, delay_after(self.claim.attempt))
 
     def _failed(self, error: BaseException) -> None:
         told = job_error(error, str(self._home.store.root))

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16  # jobs for each engine: it can choose only among those that it has
 FOR_URGENT = 4  # more of them, for those that are more urgent than all that run
-OLDEST_EVERY = 8  # jobs taken, the last of which is the oldest, whatever its priority
+WARM = 8  # models of jobs that were taken last: likely still in memory
 LEASE_S = 30.0
 POLL_S = 0.05  # how soon a job of another process is seen; one of this process is seen at once
 IDLE_POLL_S = 0.25  # the same where nothing has happened for IDLE_AFTER_S
@@ -61,7 +62,7 @@ class Worker:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
         self._busy_at = time.monotonic()
-        self._taken = 0
+        self._models: deque[str] = deque(maxlen=WARM)
         self.id = ""
 
     def start(self) -> None:
@@ -78,7 +79,7 @@ class Worker:
         """Stop the job if it runs here; the database knows already that it is canceled."""
         for run in list(self._runs):
             if run.claim.job.id == job_id:
-                run.cancel()
+                run.stop()
 
     def residents(self) -> list[Resident]:
         """The components that this worker has in memory."""
@@ -99,7 +100,7 @@ class Worker:
         claims.join()
         runs = dict(self._runs)
         for run in runs:
-            run.release()
+            run.stop()
         for thread in runs.values():
             thread.join()
         self._ended.set()
@@ -120,26 +121,29 @@ class Worker:
                 self._start(claim)
 
     def _take(self) -> list[Claim]:
-        """The most urgent jobs and, every so often, the oldest one: nobody waits for ever.
+        """The jobs whose turn it is, as many as there is room for.
 
         There is a little room more for jobs that are more urgent than all that run.
         """
         priorities = [run.claim.job.priority for run in list(self._runs)]
         room = self._at_once * self._engines.count - len(priorities)
-        until_oldest = OLDEST_EVERY - 1 - self._taken % OLDEST_EVERY
         if room > 0:
-            claims = self._claimed(min(room, until_oldest) or 1, oldest=not until_oldest)
+            claims = self._claimed(room)
         elif room > -FOR_URGENT:
             claims = self._claimed(1, above=max(priorities))
         else:
             return []
-        self._taken += len(claims)
+        self._models.extend({claim.job.model for claim in claims}.difference(self._models))
         return claims
 
     def _claimed(self, limit: int, **which: Any) -> list[Claim]:
-        modalities = self._home.plugins.modalities
         return self._home.queue.claim(
-            self.id, lease_s=self._lease_s, limit=limit, modalities=modalities, **which
+            self.id,
+            lease_s=self._lease_s,
+            limit=limit,
+            modalities=self._home.plugins.modalities,
+            warm=set(self._models),
+            **which,
         )
 
     def _start(self, claim: Claim) -> None:
@@ -177,7 +181,7 @@ class Worker:
         to_stop = self._home.queue.beat(self.id, self._lease_s, claims, status)
         for run in runs:
             if run.claim.job.id in to_stop:
-                run.cancel()
+                run.stop()
 
     def _keep_house(self) -> None:
         queue = self._home.queue

@@ -1,0 +1,48 @@
+"""What jobs of a shape took before, so that the next one is placed and sized by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, case, select
+
+from omnifex_jobs.database import now_ms
+from omnifex_jobs.schema_knowledge import expectation
+from omnifex_jobs.upserts import dialect_of
+
+NEWEST = 0.2  # how much the newest job counts against those before it
+
+
+def expected(db: Connection, shape: str | None) -> tuple[int, int | None]:
+    """Milliseconds of work and bytes of memory; (0, None) where nothing is known."""
+    known = select(expectation.c.seconds, expectation.c.peak_bytes)
+    row = db.execute(known.where(expectation.c.shape == shape)).first() if shape else None
+    if row is None:
+        return 0, None
+    return round(row.seconds * 1000), row.peak_bytes or None
+
+
+def learn(db: Connection, shape: str | None, metrics: Mapping[str, Any]) -> None:
+    """Takes in what a job that has succeeded took, alone: its waits for others do not count."""
+    seconds = metrics.get("predict_time")
+    if shape is None or not isinstance(seconds, int | float):
+        return
+    seconds = max(0.0, seconds - float(metrics.get("wait_time", 0.0)))
+    peak = int(metrics.get("peak_memory_bytes") or 0)
+    new = dialect_of(db).insert(expectation)
+    new = new.values(shape=shape, seconds=seconds, peak_bytes=peak, count=1, updated_at=now_ms())
+    old, fresh = expectation.c, new.excluded
+    db.execute(
+        new.on_conflict_do_update(
+            index_elements=[old.shape],
+            set_={
+                "seconds": old.seconds + NEWEST * (fresh.seconds - old.seconds),
+                "peak_bytes": case(
+                    (old.peak_bytes > fresh.peak_bytes, old.peak_bytes), else_=fresh.peak_bytes
+                ),
+                "count": old.count + 1,
+                "updated_at": now_ms(),
+            },
+        )
+    )

@@ -1,0 +1,74 @@
+"""Taking jobs away: from workers that fell silent, and from jobs that do not end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from omnifex_jobs.beats import Stop, reason
+from omnifex_jobs.clock import LeaseWatch
+from omnifex_jobs.database import now_ms
+from omnifex_jobs.finish import canceled_error, overdue_error
+from omnifex_jobs.moves import in_state, move
+from omnifex_jobs.records import JobError
+from omnifex_jobs.schema import job
+from omnifex_jobs.states import CANCELED, FAILED, QUEUED, RUNNING, State
+
+MOST_CRASHES = 3  # with no progress between them
+GRACE_MS = 30_000  # in which a worker ends a job that has had its time, before it is taken away
+
+
+def silent(db: Connection, watch: LeaseWatch) -> list[str]:
+    """The tokens of claims whose lease ran out."""
+    leases = select(job.c.claim_token, job.c.lease_until, job.c.lease_ms).where(in_state(RUNNING))
+    if db.dialect.name == "sqlite":
+        return watch.run_out(db.execute(leases).all())
+    return list(db.scalars(leases.where(job.c.lease_until < now_ms())))
+
+
+def endless(db: Connection) -> list[str]:
+    """The tokens of claims whose worker lives, but did not end the job when its time was over."""
+    limits = or_(job.c.timeout_ms.is_not(None), job.c.stall_ms.is_not(None))
+    rows = db.execute(select(job, now_ms().label("now")).where(in_state(RUNNING), limits)).all()
+    over = (Stop.TIMEOUT, Stop.STALLED)
+    return [row.claim_token for row in rows if reason(row, row.now, GRACE_MS) in over]
+
+
+def rescue(db: Connection, tokens: Sequence[str]) -> list[str]:
+    """Decides what becomes of each job that one of these claims still holds; returns their ids."""
+    held = select(job, now_ms().label("now")).where(
+        in_state(RUNNING), job.c.claim_token.in_(tokens)
+    )
+    rows = db.execute(held.order_by(job.c.id).with_for_update(of=job, skip_locked=True)).all()
+    for row in rows:
+        target, error, values = _after_loss(row)
+        same = (job.c.id == row.id, job.c.claim_token == row.claim_token)
+        told = {"worker": row.worker}
+        move(db, "rescue", RUNNING, target, *same, error=error, payload=told, **values)
+    return [row.id for row in rows]
+
+
+def _after_loss(row: Any) -> tuple[State, JobError | None, dict[str, Any]]:
+    if row.cancel_requested_at is not None:
+        return CANCELED, canceled_error(row.cancel_reason), {}
+    if reason(row, row.now, GRACE_MS) is Stop.TIMEOUT:
+        return FAILED, overdue_error(row, Stop.TIMEOUT), {}
+    return _after_crash(row)
+
+
+def _after_crash(row: Any) -> tuple[State, JobError | None, dict[str, Any]]:
+    """Tried again while attempts remain; one that got further than before the last uses none up."""
+    further = row.progress > max(row.crash_progress, 0.0)
+    crashes = 1 if further else row.crash_count + 1
+    values = {"crash_count": crashes, "crash_progress": row.progress}
+    if crashes >= MOST_CRASHES:
+        message = f"It was running when its worker died {crashes} times, each time no further."
+        return FAILED, JobError("poison", message), values
+    if further:
+        return QUEUED, None, {**values, "attempt": row.attempt - 1}
+    if row.attempt < row.max_attempts:
+        return QUEUED, None, values
+    message = f"Worker {row.worker} vanished on attempt {row.attempt} of {row.max_attempts}."
+    return FAILED, JobError("lost_worker", message, retryable=True), values
