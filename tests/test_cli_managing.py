@@ -82,6 +82,9 @@ def test_models_are_added_shown_and_forgotten(cli: Cli, tmp_path: Path) -> None:
     shown = cli("models", "show", "mine")[1]
     assert mine["components"]["backbone"]["id"] in shown
     assert json.loads(cli("models", "show", "mine", "--json")[1]) == mine
+    assert cli("models", "alias", "best", "mine")[1] == "best is mine from now on\n"
+    assert "also called best" in cli("models", "show", "best")[1]
+    assert cli("models", "verify", "best")[:2] == (0, "1 component, none damaged\n")
     assert cli("models", "set", "mine", "compile=whole", "graphs=on")[1] == (
         "mine: compile=whole graphs=True\n"
     )
@@ -90,6 +93,23 @@ def test_models_are_added_shown_and_forgotten(cli: Cli, tmp_path: Path) -> None:
     assert "compile is 'fast', but must be" in cli("models", "set", "mine", "compile=fast")[2]
     assert cli("models", "remove", "mine")[1].startswith("mine is forgotten; 1 of its components")
     assert cli("models", "remove", "tiles")[0] == 2
+
+
+def test_models_worth_knowing_are_listed_without_a_hub(cli: Cli) -> None:
+    assert "black-forest-labs/FLUX.1-schnell" in cli("models", "search", "flux")[1]
+    found = json.loads(cli("models", "search", "AUDIO", "--json")[1])["models"]
+    assert {model["modality"] for model in found} == {"audio"}
+    assert not any(model["checked"] for model in found)
+
+
+def test_a_copy_lies_in_the_home_and_goes_with_the_model(
+    cli: Cli, tmp_path: Path, omnifex_home: Path
+) -> None:
+    copy_model(tmp_path / "mine")
+    assert cli("models", "add", tmp_path / "mine", "--copy", "--name", "kept")[0] == 0
+    (folder,) = (omnifex_home / "models").iterdir()
+    assert cli("models", "remove", "kept")[0] == 0
+    assert (folder.exists(), (tmp_path / "mine").exists()) == (False, True)
 
 
 def test_plugins_are_listed_with_those_set_aside(

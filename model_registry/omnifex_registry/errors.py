@@ -52,7 +52,7 @@ class BadName(RegistryError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} is no name for a model; use up to 100 letters, digits, '.', '_' and '-', "
+            f"{name!r} is no name for a model; use up to 90 letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit."
         )
 
@@ -79,10 +79,34 @@ class UnsafeWeights(RegistryError):
 
     code = "unsafe_weights"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(
             f"The weight file {path} is a pickle, which can run code when it is loaded; convert it "
             "to safetensors (or delete it, if the same weights lie beside it as safetensors)."
+        )
+
+
+class RemoteCode(RegistryError):
+    """A model that would have code of its author run."""
+
+    code = "remote_code"
+
+    def __init__(self, place: object, what: str) -> None:
+        super().__init__(
+            f"{place} asks for code of its own ({what}), and code that comes with a model is never "
+            "run; use a model whose classes are those of an installed library or plugin."
+        )
+
+
+class AbsurdConfig(RegistryError):
+    """A config whose numbers no model has; building it would fill the memory."""
+
+    code = "absurd_config"
+
+    def __init__(self, path: object, key: str, value: object, most: int) -> None:
+        super().__init__(
+            f"{path} has {key} = {str(value)[:40]}, where at most {most:,} makes sense; "
+            "download or save it again."
         )
 
 
@@ -148,4 +172,98 @@ class LoadFailed(RegistryError):
     def __init__(self, path: Path, class_name: str, why: str) -> None:
         super().__init__(
             f"{class_name} could not be loaded from {path}: {why}; check the component's files."
+        )
+
+
+class NoSpace(RegistryError):
+    """A disk without room for a model."""
+
+    code = "no_space"
+
+    def __init__(self, folder: Path, size: int, free: int) -> None:
+        super().__init__(
+            f"The model takes {size / 1e9:.2f} GB, and the disk of {folder} has "
+            f"{free / 1e9:.2f} GB free; make room, or choose another home."
+        )
+
+
+class HubError(RegistryError):
+    """The model hub refuses, or cannot be reached."""
+
+    code = "hub"
+
+
+class GatedModel(HubError):
+    """A model whose owner wants its terms accepted on the hub first."""
+
+    code = "gated_model"
+
+    def __init__(self, repo: str, endpoint: str) -> None:
+        super().__init__(
+            f"The model {repo} is gated: accept its terms at {endpoint}/{repo}, then log in with "
+            "`hf auth login` or set HF_TOKEN, and add it again."
+        )
+
+
+class HubBusy(HubError):
+    """The hub has had too many requests."""
+
+    code = "hub_busy"
+
+    def __init__(self, repo: str, wait: str) -> None:
+        super().__init__(
+            f"The hub has had too many requests and asks to wait {wait}; add {repo} again then, "
+            "what was transferred is kept."
+        )
+
+
+class LicenceNotAccepted(HubError):
+    """A model whose licence nobody has accepted here."""
+
+    code = "licence_not_accepted"
+
+    def __init__(self, repo: str, licence: str) -> None:
+        super().__init__(
+            f"The model {repo} comes under {licence}; read it, and add the model again with "
+            "--accept-license (accept_license=True)."
+        )
+
+
+class RevisionChanged(HubError):
+    """The hub has another revision of a model than the one that was added."""
+
+    code = "revision_changed"
+
+    def __init__(self, name: str, repo: str, known: str, found: str) -> None:
+        super().__init__(
+            f"{repo} has changed on the hub, from revision {known[:8]} to {found[:8]}; model "
+            f"{name!r} stays as it was added. Add it with --update (update=True) to let the name "
+            "mean the new one, where the old one is kept as a version, or under another --name."
+        )
+
+
+class WrongHash(HubError):
+    """A file that is not what the hub said it would be."""
+
+    code = "wrong_hash"
+
+    def __init__(self, repo: str, file: str) -> None:
+        super().__init__(
+            f"The file {file} of {repo} does not have the hash that the hub names; it was thrown "
+            "away, and nothing was added. Add the model again."
+        )
+
+
+class UnknownBase(RegistryError):
+    """A single file whose configs and missing parts nobody has named."""
+
+    code = "unknown_base"
+
+    def __init__(self, path: Path, kind: str | None, suited: Iterable[str]) -> None:
+        names = ", ".join(suited)
+        seems = f"seems to be a checkpoint of type {kind}" if kind else "has keys of no known type"
+        choice = f"choose one of {names}" if names else "add the model that it was made from first"
+        super().__init__(
+            f"The file {path} {seems}; it has neither configs nor tokenizers, so {choice}, and "
+            "name that with --base."
         )

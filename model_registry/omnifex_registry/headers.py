@@ -6,6 +6,7 @@ refused here, so nothing later reads past its end.
 
 import json
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 from omnifex_registry.errors import CorruptWeights, UnsafeWeights
 
 MAX_HEADER = 100_000_000  # the limit of the safetensors library
-PICKLE_MAGIC = (b"PK\x03\x04", b"\x80")  # torch.save since 1.6, and before
+ZIP_MAGIC = b"PK\x03\x04"
+PICKLE_MAGIC = (ZIP_MAGIC, b"\x80")  # torch.save since 1.6, and before
+DUNDER = re.compile(r"(^|\.)__")  # a name that is looked up as attributes would reach Python's own
 BITS = {
     **dict.fromkeys(("F4",), 4),
     **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
@@ -23,6 +26,19 @@ BITS = {
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
     **dict.fromkeys(("I32", "U32", "F32"), 32),
     **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+}
+# Of the types of GGUF files, per weight, with the scales that blocks of them share.
+GGUF_BITS = {
+    "Q8_0": 8.5,
+    "Q6_K": 6.5625,
+    "Q5_K": 5.5,
+    "Q5_1": 6.0,
+    "Q5_0": 5.5,
+    "Q4_K": 4.5,
+    "Q4_1": 5.0,
+    "Q4_0": 4.5,
+    "Q3_K": 3.4375,
+    "Q2_K": 2.625,
 }
 
 
@@ -56,12 +72,27 @@ def read_header(path: Path | str) -> dict[str, TensorInfo]:
     return tensors
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the file says about itself, of a file that `read_header` accepts."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    said = header.get("__metadata__") or {}
+    return {str(name): str(value) for name, value in said.items()}
+
+
+def bits_of(dtype: str) -> float:
+    """What a number of the type takes in a file."""
+    return GGUF_BITS.get(dtype) or BITS.get(dtype, 32)
+
+
 def _header_length(path: Path, first: bytes, size: int) -> int:
-    if first.startswith(PICKLE_MAGIC) and int.from_bytes(first, "little") > MAX_HEADER:
+    length = int.from_bytes(first, "little")
+    if first.startswith(PICKLE_MAGIC) and length > MAX_HEADER:
+        raise UnsafeWeights(path)
+    if first.startswith(ZIP_MAGIC) and length > size - 8:
         raise UnsafeWeights(path)
     if len(first) < 8:
         raise CorruptWeights(path, f"it has only {size} bytes")
-    length = int.from_bytes(first, "little")
     if length > min(MAX_HEADER, size - 8):
         raise CorruptWeights(path, "it is cut off, or is not a safetensors file at all")
     return length
@@ -75,6 +106,9 @@ def _entries(path: Path, text: bytes) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise CorruptWeights(path, "its header is not a table of tensors")
     header.pop("__metadata__", None)
+    for name in header:
+        if DUNDER.search(name):
+            raise CorruptWeights(path, f"no tensor may be called {name!r}")
     return header
 
 

@@ -23,7 +23,7 @@ SLOTS: dict[Kind, str] = {
     Kind.CONDITIONER: "conditioner encoder embedder connectors projection_model image_project "
     "text_proj qformer siglip bert language_model",
     Kind.DECODER: "decoder renderer vocoder melgan",
-    Kind.ADAPTER: "adapter controlnet lora",
+    Kind.ADAPTER: "adapter controlnet lora embedding",
 }
 _KINDS = {slot: kind for kind, slots in SLOTS.items() for slot in slots.split()}
 

@@ -10,6 +10,12 @@ from omnifex_registry.errors import BadModelFolder, UnsafeWeights
 from omnifex_registry.weights import PICKLES
 
 INDEX = "model_index.json"
+# Classes of diffusers that are saved alone, to be joined to a model, and the slots they then take.
+LONE = {
+    "ControlNet": "controlnet",
+    "MotionAdapter": "motion_adapter",
+    "T2IAdapter": "adapter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ def read_layout(folder: Path | str) -> Layout:
             f"There is no folder {path}; give the folder of a model in the diffusers layout, "
             f"with {INDEX} in it."
         )
-    config = read_config(path / INDEX)
+    config = lone_component(path) or read_config(path / INDEX)
     class_name = config.get("_class_name")
     if not isinstance(class_name, str):
         raise BadModelFolder(
@@ -55,9 +61,22 @@ def read_layout(folder: Path | str) -> Layout:
     return Layout(path, class_name, config, slots)
 
 
+def lone_component(folder: Path) -> dict[str, Any] | None:
+    """The index of a folder that is one component for other models, a ControlNet say."""
+    if (folder / INDEX).exists() or not (folder / "config.json").is_file():
+        return None
+    class_name = str(read_config(folder / "config.json").get("_class_name"))
+    role = next((role for word, role in LONE.items() if word in class_name), None)
+    if role is None:
+        return None
+    return {"_class_name": class_name, role: ["diffusers", class_name, "."]}
+
+
 def file_stamp(layout: Layout) -> str:
     """Changes when a file of the model is written, added or removed; costs no reading."""
-    files = [layout.path / INDEX, *(file for slot in layout.slots for file in slot.path.rglob("*"))]
+    files = {file for slot in layout.slots for file in slot.path.rglob("*")}
+    if (layout.path / INDEX).is_file():
+        files.add(layout.path / INDEX)
     stats = [
         (str(file.relative_to(layout.path.parent)), file.stat())
         for file in files

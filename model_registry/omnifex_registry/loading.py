@@ -66,7 +66,7 @@ def _registered_weights(component: Component) -> Weights | None:
             "put it back, or add the model again from its new place."
         )
     refuse_pickles(component.path)
-    weights = read_weights(component.path, component.library)
+    weights = read_weights(component.path, component.library, component.variant)
     if (weights.dtypes if weights else {}) != component.dtypes:
         raise WeightsChanged(component.path)
     return weights
@@ -77,6 +77,8 @@ def _pretrained(
 ) -> Any:
     if weights is None:
         return found.from_pretrained(component.path, local_files_only=True)
+    if weights.quantised:
+        return _gguf(found, component, weights, dtype)
     # Some classes draw random numbers in __init__, whatever becomes of them.
     with _loading, _without_bars(found), torch.random.fork_rng(devices=[]):
         module, report = found.from_pretrained(
@@ -92,6 +94,21 @@ def _pretrained(
     wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys")}
     _demand_fit(component, wrong["missing_keys"], [], wrong["mismatched_keys"])
     return module
+
+
+def _gguf(found: Any, component: Component, weights: Weights, dtype: torch.dtype) -> Any:
+    """Stays quantised in memory; each layer is made floats of `dtype` while it is computed."""
+    from diffusers import GGUFQuantizationConfig
+
+    (file,) = weights.shards
+    with _loading, _without_bars(found), torch.random.fork_rng(devices=[]):
+        return found.from_single_file(
+            str(file),
+            config=str(component.path),
+            quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
+            torch_dtype=dtype,
+            local_files_only=True,
+        )
 
 
 def _plain(

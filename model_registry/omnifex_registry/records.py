@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from omnifex_registry.config import digest
 from omnifex_registry.kinds import Kind, kind_of
 
 
@@ -23,6 +24,7 @@ class Component:
     weightless: bool  # a tokenizer, a scheduler: identified by its files
     computes_in: str | None = None  # "float32", where the device's usual type will not do
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)  # how to run it
+    variant: str | None = None  # which weight files of the folder: "fp16"
 
     @property
     def kind(self) -> Kind | None:
@@ -32,7 +34,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered checkpoint in the diffusers layout, referenced where it lies."""
+    """A registered checkpoint in the diffusers layout, or an adapter of one."""
 
     name: str
     family: str | None
@@ -42,8 +44,27 @@ class Model:
     config: Mapping[str, Any] = field(hash=False)  # model_index.json
     added_at: int  # epoch, milliseconds
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)  # how to run it
+    source: Mapping[str, Any] = field(default_factory=dict, hash=False)  # hub id, revision, licence
+    variant: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """ "adapter" for what changes another model (a LoRA, a ControlNet), else "model"."""
+        kinds = {part.kind for part in self.components.values() if part.kind}
+        return "adapter" if kinds == {Kind.ADAPTER} else "model"
+
+    @property
+    def version(self) -> str:
+        """Names the contents: equal for equal components in equal roles."""
+        return version_of({role: part.id for role, part in self.components.items()})
 
     @property
     def bytes(self) -> int:
         """Bytes of all tensors; a component in two roles counts once."""
         return sum({part.id: part.bytes for part in self.components.values()}.values())
+
+
+def version_of(components: Mapping[str, str]) -> str:
+    """The version of a model with these component ids by role."""
+    return digest(sorted(components.items()))[:8]

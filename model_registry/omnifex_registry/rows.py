@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from omnifex_registry.layout import component_folder
 from omnifex_registry.records import Component, Model
-from omnifex_registry.schema import components, model_components, models
+from omnifex_registry.schema import aliases, components, model_components, models
 
 
 def stored_path(path: Path, home: Path) -> str:
@@ -40,6 +40,8 @@ def insert_model(db: Connection, home: Path, model: Model, stamp: str) -> None:
         "path": stored_path(model.path, home),
         "config": dict(model.config),
         "settings": dict(model.settings),
+        "source": dict(model.source),
+        "variant": model.variant,
         "stamp": stamp,
         "added_at": model.added_at,
     }
@@ -53,6 +55,38 @@ def insert_model(db: Connection, home: Path, model: Model, stamp: str) -> None:
 
 def write_settings(db: Connection, name: str, settings: Mapping[str, Any]) -> None:
     db.execute(update(models).where(models.c.name == name).values(settings=dict(settings)))
+
+
+def put_alias(db: Connection, alias: str, model: str) -> None:
+    drop_alias(db, alias)
+    db.execute(insert(aliases), {"alias": alias, "model": model})
+
+
+def drop_alias(db: Connection, alias: str) -> bool:
+    return bool(db.execute(delete(aliases).where(aliases.c.alias == alias)).rowcount)
+
+
+def drop_aliases_of(db: Connection, model: str) -> None:
+    db.execute(delete(aliases).where(aliases.c.model == model))
+
+
+def read_alias(db: Connection, alias: str) -> str | None:
+    """The name of the model that the alias stands for."""
+    return db.scalar(select(aliases.c.model).where(aliases.c.alias == alias))
+
+
+def users_of(db: Connection, ids: Collection[str]) -> dict[str, list[str]]:
+    """The names of the models that have each of the components."""
+    query = (
+        select(model_components.c.component, model_components.c.model)
+        .where(model_components.c.component.in_(ids))
+        .order_by(model_components.c.model)
+        .distinct()
+    )
+    users: dict[str, list[str]] = {component: [] for component in ids}
+    for component, model in db.execute(query):
+        users[component].append(model)
+    return users
 
 
 def delete_model(db: Connection, model: Model) -> None:
@@ -90,6 +124,7 @@ def _component_row(part: Component) -> dict[str, Any]:
 
 def _model(db: Connection, home: Path, row: Row[Any]) -> Model:
     path = home / row.path
+    known_as = select(aliases.c.alias).order_by(aliases.c.alias)
     query = (
         select(model_components.c.role, components)
         .join_from(model_components, components)
@@ -101,22 +136,26 @@ def _model(db: Connection, home: Path, row: Row[Any]) -> Model:
         family=row.family,
         class_name=row.class_name,
         path=path,
-        components={part.role: _component(path, row.config, part) for part in db.execute(query)},
+        components={part.role: _component(path, row, part) for part in db.execute(query)},
         config=row.config,
         added_at=row.added_at,
         settings=row.settings,
+        source=row.source,
+        variant=row.variant,
+        aliases=tuple(db.scalars(known_as.where(aliases.c.model == row.name))),
     )
 
 
-def _component(model_path: Path, config: Mapping[str, Any], row: Row[Any]) -> Component:
+def _component(model_path: Path, model: Row[Any], row: Row[Any]) -> Component:
     return Component(
         id=row.id,
         role=row.role,
         library=row.library,
         class_name=row.class_name,
-        path=component_folder(model_path, row.role, config[row.role]),
+        path=component_folder(model_path, row.role, model.config[row.role]),
         bytes=row.bytes,
         parameters=row.parameters,
         dtypes=row.dtypes,
         weightless=row.weightless,
+        variant=model.variant,
     )

@@ -13,6 +13,8 @@ models = Table(
     Column("path", Text, nullable=False),  # relative where the folder lies in the home
     Column("config", JSON, nullable=False),
     Column("settings", JSON, nullable=False, server_default="{}"),
+    Column("source", JSON, nullable=False, server_default="{}"),  # hub id, revision, licence
+    Column("variant", String(40)),  # the "fp16" of model.fp16.safetensors
     Column("stamp", String(64), nullable=False),  # layout.file_stamp when it was identified
     Column("added_at", BigInteger, nullable=False),
 )
@@ -36,4 +38,12 @@ model_components = Table(
     Column("model", String(100), ForeignKey("model.name"), primary_key=True),
     Column("role", String(100), primary_key=True),
     Column("component", String(71), ForeignKey("component.id"), nullable=False, index=True),
+)
+
+# Other names of models, resolved when a job is submitted.
+aliases = Table(
+    "model_alias",
+    metadata,
+    Column("alias", String(100), primary_key=True),
+    Column("model", String(100), nullable=False, index=True),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omnifex_registry.config import read_config
 from omnifex_registry.errors import BadModelFolder, CorruptWeights, UnsafeWeights
+from omnifex_registry.gguf_files import SUFFIX, read_gguf
 from omnifex_registry.headers import TensorInfo, read_header
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
@@ -25,6 +26,10 @@ class Weights:
     @property
     def tensors(self) -> Iterator[TensorInfo]:
         return (tensor for shard in self.shards.values() for tensor in shard.values())
+
+    @property
+    def quantised(self) -> bool:
+        return any(path.suffix == SUFFIX for path in self.shards)
 
     @property
     def bytes(self) -> int:
@@ -46,23 +51,31 @@ def refuse_pickles(folder: Path) -> None:
             raise UnsafeWeights(path)
 
 
-def read_weights(folder: Path, library: str) -> Weights | None:
-    """The headers of the weights that `library` would load; None where the folder has none."""
-    found = _find(folder, library)
+def read_weights(folder: Path, library: str, variant: str | None = None) -> Weights | None:
+    """The headers of the weights that `library` would load; None where the folder has none.
+
+    Of several files those of `variant`, where the component has it, else the plain ones.
+    """
+    found = _find(folder, library, variant)
     if found is None:
         return None
     path, variant = found
     files = _shards(path) if path.suffix == ".json" else (path,)
-    weights = Weights({file: read_header(file) for file in files}, variant)
+    read = read_gguf if path.suffix == SUFFIX else read_header
+    weights = Weights({file: read(file) for file in files}, variant)
     if path.suffix == ".json":
         _check_index(path, weights)
     return weights
 
 
-def _find(folder: Path, library: str) -> tuple[Path, str | None] | None:
+def _find(folder: Path, library: str, wanted: str | None) -> tuple[Path, str | None] | None:
     """The file or index to load, and its variant: the plain one, else the only one there is."""
     names = sorted(path.name for path in folder.iterdir())
     stems = STEMS.get(library, _ANY_STEM)
+    for stem in stems if wanted else ():
+        for name in names:
+            if _variant(name, stem) == wanted:
+                return folder / name, wanted
     for stem in stems:
         for name in (f"{stem}.safetensors", f"{stem}.safetensors.index.json"):
             if name in names:
@@ -71,6 +84,8 @@ def _find(folder: Path, library: str) -> tuple[Path, str | None] | None:
     variants = [(path, variant) for path, variant in found if variant]
     if library not in STEMS and not variants:
         variants = [(folder / name, "") for name in names if name.endswith(".safetensors")]
+    if not variants:
+        variants = [(folder / name, "") for name in names if name.endswith(SUFFIX)]
     if len(variants) > 1:
         listed = ", ".join(path.name for path, _ in variants)
         raise BadModelFolder(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,43 @@ class Models:
         self._registered: set[str] = set()
 
     def add(
-        self, folder: Path | str, *, name: str | None = None, family: str | None = None
+        self,
+        source: Path | str,
+        *,
+        name: str | None = None,
+        family: str | None = None,
+        variant: str | None = None,
+        revision: str | None = None,
+        file: str | None = None,
+        base: str | None = None,
+        copy: bool = False,
+        update: bool = False,
+        accept_license: bool = False,
     ) -> Model:
-        """Register a folder in the diffusers layout where it lies; its files are not copied.
+        """Register a model: a folder, an archive, a single file, or a hub's id ("org/name").
 
-        Adding it again is cheap, and brings a model whose files changed up to date.
+        A folder in the diffusers layout stays where it is, unless `copy` puts it into the home;
+        what comes from elsewhere is the home's own, or linked from the hub's cache. Adding again is
+        cheap, and brings a changed folder up to date. The options: docs/registry.md.
         """
-        for builtin in self._builtin.keys() & {name, Path(folder).name}:
+        from omnifex_registry.adding import Wanted, add
+        from omnifex_registry.fitting import check_fit  # it imports torch
+
+        for builtin in self._builtin.keys() & {name, Path(source).name}:
             self._register(builtin)  # so that its name is taken
-        return self._registry.add(folder, name=name, family=family)
+        wanted = Wanted(
+            name=name,
+            family=family,
+            variant=variant,
+            revision=revision,
+            file=file,
+            base=base,
+            copy=copy,
+            update=update,
+            accept_license=accept_license,
+            check=check_fit,
+        )
+        return add(self._registry, source, wanted)
 
     def set(self, name: str, **settings: Any) -> Model:
         """Change how the model's backbone is run; a setting that is None goes back to its default.
@@ -67,7 +95,7 @@ class Models:
         return self._registry.list()
 
     def show(self, name: str) -> Model:
-        """The model of this name; UnknownModel lists the registered ones."""
+        """The model of this name or alias; UnknownModel lists the registered ones."""
         if name in self._builtin:
             self._register(name)
             return self._registry.show(name)
@@ -75,10 +103,36 @@ class Models:
         return self._registry.show(name)
 
     def remove(self, name: str) -> builtins.list[str]:
-        """Forget a model, not its files; returns the ids of components that no model has now."""
+        """Forget a model; returns the ids of components that no model has now.
+
+        Of its files, those that the home owns and no other model has are deleted.
+        """
         if name in self._builtin and self.show(name).path == self._builtin[name].path.resolve():
             raise BuiltinStays(name)
         return self._registry.remove(name)
+
+    def holding(self, name: str, components: Mapping[str, str]) -> Model:
+        """The version of a model that has these components by role; else the one of today."""
+        self.show(name)
+        return self._registry.holding(name, components)
+
+    def alias(self, alias: str, name: str) -> Model:
+        """Let `alias` stand for a model, until it is given to another one."""
+        return self._registry.alias(alias, self.show(name).name)
+
+    def unalias(self, alias: str) -> bool:
+        """Whether there was such an alias; it is gone now."""
+        return self._registry.unalias(alias)
+
+    def users(self, model: Model) -> dict[str, builtins.list[str]]:
+        """By role, the names of all models that have the same component."""
+        return self._registry.users(model)
+
+    def verify(self, name: str) -> dict[str, str]:
+        """Why components are not what was added, by role; every file is read again."""
+        from omnifex_registry.verification import damaged
+
+        return dict(damaged(self.show(name)))
 
     def broken(self) -> Iterator[RegistryError]:
         """Register the plugins' models; yields why one of them cannot be used."""

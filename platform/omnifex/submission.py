@@ -138,7 +138,7 @@ def recipe_of(
 
 def unchanged(home: Home, recipe: Mapping[str, Any]) -> Model:
     """The recipe's model, with the very components and settings that it names, or ModelChanged."""
-    model = home.models.show(recipe["model"])
+    model = home.models.holding(recipe["model"], recipe["components"])
     now, then = component_ids(model), recipe["components"]
     differing = sorted(role for role in now.keys() | then.keys() if now.get(role) != then.get(role))
     if differing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as to_json
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from omnifex.cli.options import open_studio
 if TYPE_CHECKING:
     from omnifex_registry import Model
 
-commands = typer.Typer(help="Models: list, add, show, set, remove.")
+commands = typer.Typer(help="Models: list, search, add, show, set, alias, verify, remove.")
 Name = Annotated[str, typer.Argument(help="The model's name.", show_default=False)]
 
 
@@ -42,18 +42,53 @@ def list_models(
 @commands.command()
 def add(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(help="A model in the diffusers layout.", show_default=False)
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder or archive in the diffusers layout, a .safetensors or .gguf file, or "
+            "the id of a model on the hub (org/name).",
+            show_default=False,
+        ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="What to call it.", show_default="the folder's name")
+        str | None, typer.Option(help="What to call it.", show_default="the source's name")
     ] = None,
     family: Annotated[str | None, typer.Option(help="The family that it belongs to.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Which of several weight files: fp16, say.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="A branch, tag or commit of the hub's.")
+    ] = None,
+    file: Annotated[str | None, typer.Option(help="The one file to take from the hub.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="The model that a single file is a part or a kind of.")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the files into the home.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Let the name mean what is there now.")
+    ] = False,
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="You have read the licence and accept it.")
+    ] = False,
     home: options.Home = None,
 ) -> None:
-    """Register a model where it lies; its files are hashed, not copied."""
+    """Register a model. A folder stays where it is; all files are hashed."""
     with open_studio(context, home) as studio:
-        model = studio.models.add(folder, name=name, family=family)
+        model = studio.models.add(
+            source,
+            name=name,
+            family=family,
+            variant=variant,
+            revision=revision,
+            file=file,
+            base=base,
+            copy=copy,
+            update=update,
+            accept_license=accept_license,
+        )
+    if "licence" in model.source:
+        typer.echo(f"note: it comes under {model.source['licence']}", err=True)
     typer.echo(f"{model.name}: {model.class_name}, {', '.join(model.components)}")
 
 
@@ -66,10 +101,11 @@ def show(
 
     with open_studio(context, home) as studio:
         model = studio.models.show(name)
+        users = studio.models.users(model)
     if json:
         typer.echo(to_json.dumps(model_object(model)))
     else:
-        model_page(model)
+        model_page(model, users)
 
 
 @commands.command("set")
@@ -89,10 +125,58 @@ def set_settings(
 
 @commands.command()
 def remove(context: typer.Context, name: Name, home: options.Home = None) -> None:
-    """Forget a model; its files stay where they are."""
+    """Forget a model; of its files only those go that the home owns and no other model has."""
     with open_studio(context, home) as studio:
         unused = studio.models.remove(name)
     typer.echo(f"{name} is forgotten; {len(unused)} of its components belong to no other model")
+
+
+@commands.command()
+def verify(context: typer.Context, name: Name, home: options.Home = None) -> None:
+    """Read all files of a model again: are they what was added?"""
+    with open_studio(context, home) as studio:
+        damaged = studio.models.verify(name)
+        count = len(studio.models.show(name).components)
+    for role, reason in damaged.items():
+        typer.echo(f"damaged: {role}: {reason}", err=True)
+    checked = f"{count} component{'s' if count > 1 else ''}"
+    typer.echo(f"{checked}, {len(damaged) or 'none'} damaged")
+    if damaged:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def alias(
+    context: typer.Context,
+    alias: Annotated[str, typer.Argument(help="The other name.", show_default=False)],
+    name: Annotated[
+        str | None, typer.Argument(help="The model; without it the alias goes.")
+    ] = None,
+    home: options.Home = None,
+) -> None:
+    """Give a model another name, which jobs resolve when they are submitted."""
+    with open_studio(context, home) as studio:
+        if name:
+            typer.echo(f"{alias} is {studio.models.alias(alias, name).name} from now on")
+        else:
+            gone = studio.models.unalias(alias)
+            typer.echo(f"{alias} is {'no alias any more' if gone else 'no alias'}")
+
+
+@commands.command()
+def search(
+    word: Annotated[str, typer.Argument(help="In name, id, modality, licence or text.")] = "",
+    json: options.Json = False,
+) -> None:
+    """Open models worth knowing, from a list that comes with Omnifex; no hub is asked."""
+    from omnifex.cli.show import recommended_table
+    from omnifex_registry.recommended import recommended
+
+    found = recommended(word)
+    if json:
+        typer.echo(to_json.dumps({"models": [asdict(model) for model in found]}))
+    else:
+        recommended_table(found)
 
 
 def setting(text: str) -> tuple[str, str | None]:
@@ -110,6 +194,10 @@ def model_object(model: Model) -> dict[str, Any]:
         "name": model.name,
         "class_name": model.class_name,
         "family": model.family,
+        "kind": model.kind,
+        "version": model.version,
+        "aliases": list(model.aliases),
+        "source": dict(model.source),
         "path": str(model.path),
         "bytes": model.bytes,
         "settings": dict(model.settings),

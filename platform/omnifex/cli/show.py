@@ -15,6 +15,7 @@ from omnifex.job import Job, moment
 from omnifex_jobs import Job as Record
 from omnifex_jobs import State
 from omnifex_registry import Model
+from omnifex_registry.recommended import Recommended
 
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
 
@@ -75,15 +76,32 @@ def model_table(models: Iterable[Model], builtin: Mapping[str, object]) -> None:
     Console().print(table)
 
 
-def model_page(model: Model) -> None:
+def model_page(model: Model, users: Mapping[str, Sequence[str]]) -> None:
     page = Console(soft_wrap=True, highlight=False)
     page.print(f"{model.name}  {model.class_name}  {size(model.bytes)}  {escape(str(model.path))}")
+    facts = {
+        "version": model.version,
+        "also called": ", ".join(model.aliases),
+        **{name: value for name, value in model.source.items() if name != "accepted_at"},
+    }
+    page.print("  ".join(f"{name} {escape(str(value))}" for name, value in facts.items() if value))
     if model.settings:
         page.print("  ".join(f"{name}={value}" for name, value in model.settings.items()))
     for role, part in model.components.items():
         kind = f"{part.library}.{part.class_name}"
         page.print(f"{role}  {kind}  {size(part.bytes)}  {part.parameters:,} parameters")
-        page.print(f"  {part.id}")
+        others = [name for name in users[role] if name != model.name]
+        page.print(f"  {part.id}" + (f"  also in {', '.join(others)}" if others else ""))
+
+
+def recommended_table(models: Iterable[Recommended]) -> None:
+    table = Table("name", "modality", "id", "licence", "memory", "", box=None, pad_edge=False)
+    table.columns[2].no_wrap = True
+    for model in models:
+        memory = f"{model.memory_gb:g} GB"
+        table.add_row(model.name, model.modality, model.id, model.licence, memory, model.about)
+    Console().print(table)
+    Console().print("ids, licences and sizes are from knowledge and were not fetched", style="dim")
 
 
 def status(record: Record) -> str:

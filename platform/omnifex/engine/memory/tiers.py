@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from omnifex.engine.acceleration.settings import release
 from omnifex_registry import Component, dtype_of
-from omnifex_registry.headers import BITS
+from omnifex_registry.headers import bits_of
 
 CPU = torch.device("cpu")
 SHARE_OF_RAM = 0.5  # of a machine whose CPU is the device: jobs, files and the page cache need some
@@ -58,7 +58,7 @@ def expected_bytes(component: Component, device: torch.device, dtype: torch.dtyp
     """What the component will take once loaded, by its headers: floats change their type."""
     loaded_as = dtype_of(component, device, dtype).itemsize * 8
     return sum(
-        parameters * (loaded_as if stored.startswith(("F", "BF")) else BITS[stored]) // 8
+        int(parameters * (loaded_as if stored.startswith(("F", "BF")) else bits_of(stored)) / 8)
         for stored, parameters in component.dtypes.items()
     )
 
