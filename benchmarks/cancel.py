@@ -83,7 +83,7 @@ class Watched:
 @contextmanager
 def serving(home: Home) -> Iterator[Watched]:
     worker = Worker(home, devices=["cpu"], at_once=AT_ONCE)
-    with worker._engines.lent() as engine:
+    with worker.performer.lending.lent() as engine:
         watched = Watched(home, engine)
     worker.start()
     try:

@@ -81,7 +81,7 @@ def serve(folder: str) -> None:
 
     settle()
     worker = Worker(open_home(folder), devices=["cpu"], at_once=1)
-    with worker._engines.lent() as engine:
+    with worker.performer.lending.lent() as engine:
         engine.dispatcher.runner.observers.append(Lines(Path(folder) / LOG))
     worker.start()
     signal.pause()

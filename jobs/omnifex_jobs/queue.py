@@ -229,6 +229,14 @@ class JobQueue:
         with self._engine.begin() as db:
             finish.release(db, claim)
 
+    def crashed(self, held: Iterable[Claim]) -> list[str]:
+        """Takes back jobs whose process has died, as `rescue` does; those that had ended stay so.
+
+        Returns the ids of the others.
+        """
+        with self._engine.begin() as db:
+            return rescue.rescue(db, [claim.token for claim in held])
+
     def holds(self, claim: Claim) -> bool:
         """Whether the job is still this claim's."""
         with reading(self._engine) as db:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from omnifex.errors import OmnifexError
@@ -38,7 +38,9 @@ def device_kind(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
 
 
-def checked_devices(names: Sequence[str] | None) -> list[str] | None:
+def checked_devices(
+    names: Sequence[str] | None, find: Callable[[], list[str]] = find_devices
+) -> list[str] | None:
     """The devices as torch names them, or UnknownDevice; None stays None: to be found later."""
     if names is None:
         return None
@@ -46,7 +48,7 @@ def checked_devices(names: Sequence[str] | None) -> list[str] | None:
         names = [names]
     wanted = {"cuda:0" if name == "cuda" else name: None for name in names}
     if set(wanted) - {"cpu"}:  # the CPU is always there, and torch slow to import
-        known = ["cpu", *(device for device in find_devices() if device != "cpu")]
+        known = ["cpu", *(device for device in find() if device != "cpu")]
         for name in wanted:
             if name not in known:
                 raise UnknownDevice(name, known)

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,17 +34,16 @@ def worker(
     """Run the jobs of a home until Ctrl-C; what is not done by then goes back to the queue."""
     import logging
 
-    from omnifex.device import checked_devices, find_devices
     from omnifex.home import open_home
-    from omnifex.worker.worker import Worker
+    from omnifex.worker.supervisor import Supervisor, device_slots
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     opened = open_home(home, context.obj)
-    devices = checked_devices(device or None) or find_devices()
-    serving = Worker(opened, devices=devices, memory=memory, at_once=at_once)
+    slots = device_slots(device)
+    serving = Supervisor(opened, partial(open_home, home), slots, memory=memory, at_once=at_once)
     with told_to_stop() as told:
         serving.start()
-        typer.echo(f"serving {opened.folder} on {', '.join(devices)}; Ctrl-C stops", err=True)
+        typer.echo(f"serving {opened.folder} on {', '.join(slots)}; Ctrl-C stops", err=True)
         told.wait()
         typer.echo("stopping; what runs goes back to the queue", err=True)
         serving.stop()

@@ -15,9 +15,8 @@ from omnifex.home import Home
 from omnifex.memory import checked_memory
 from omnifex.presence import bury_the_dead
 from omnifex.versions import version
-from omnifex.worker.costs import CostBook
-from omnifex.worker.engines import Engines
-from omnifex.worker.run import Run
+from omnifex.worker.performer import Performer, Performing
+from omnifex.worker.space import Floor
 from omnifex_jobs import Claim
 
 if TYPE_CHECKING:
@@ -32,13 +31,14 @@ IDLE_POLL_S = 0.25  # the same where nothing has happened for IDLE_AFTER_S
 IDLE_AFTER_S = 10.0
 BEAT_S = 0.5  # how soon a cancel of another process is seen
 IDLE_BEAT_S = 5.0
+FENCE_S = 2.0  # before a lease ends that could not be renewed, its job stops
 KEEP_S = 1.0  # between two rounds of housekeeping
 
 log = logging.getLogger("omnifex.worker")
 
 
 class Worker:
-    """Runs jobs of one home in threads of this process, from `start` to `stop`.
+    """Runs jobs of one home, in threads of this process unless another place is given to run them.
 
     `devices` are found when the first job comes; each runs up to `at_once` jobs by turns, with at
     most so much `memory` for models, such as "8GB".
@@ -52,38 +52,35 @@ class Worker:
         memory: str | int | None = None,
         at_once: int = AT_ONCE,
         lease_s: float = LEASE_S,
+        keep_free: int | None = None,
+        performer: Performing | None = None,
     ) -> None:
         self._home = home
-        self._devices = checked_devices(devices)
+        self._devices = devices if performer else checked_devices(devices)
+        self.performer = performer or Performer(home, self._devices, checked_memory(memory))
         self._at_once, self._lease_s = at_once, lease_s
-        self._costs = CostBook(home.database)
-        self._engines = Engines(self._devices, self._costs.restore, checked_memory(memory))
-        self._runs: dict[Run, threading.Thread] = {}
+        self._floor, self._full = Floor(home.folder, keep_free), ""
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
-        self._busy_at = time.monotonic()
+        self._busy_at = self._held_at = time.monotonic()
         self._models: deque[str] = deque(maxlen=WARM)
         self.id = ""
 
     def start(self) -> None:
         """Begin to claim; returns at once."""
-        named = self._devices or ["auto"]
+        named = list(self._devices or ["auto"])
         self.id = self._home.queue.register(devices=named, version=version())
-        self._home.on_cancel.append(self.cancel)
-        for serve, name in ((self._claim_jobs, "claims"), (self._keep_claims, "beats")):
+        self.performer.open()
+        self._keep_space()
+        serves = {"claims": self._claim_jobs, "beats": self._keep_claims, "fence": self._fence}
+        for name, serve in serves.items():
             thread = threading.Thread(target=serve, name=f"omnifex-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def cancel(self, job_id: str) -> None:
-        """Stop the job if it runs here; the database knows already that it is canceled."""
-        for run in list(self._runs):
-            if run.claim.job.id == job_id:
-                run.stop()
-
     def residents(self) -> list[Resident]:
         """The components that this worker has in memory."""
-        return self._engines.residents()
+        return self.performer.residents()
 
     def stop(self) -> None:
         """Give back what runs, at most a component call later, and end; nothing is lost."""
@@ -91,20 +88,16 @@ class Worker:
         self._home.news.ring()
         if self._threads:
             self._wind_down(*self._threads)
-        self._safely(lambda: self._costs.keep(every=0))
-        self._engines.close()
+        self._safely(self.performer.close)
         self._home.news.ring()
 
-    def _wind_down(self, claims: threading.Thread, beats: threading.Thread) -> None:
+    def _wind_down(self, claims: threading.Thread, *others: threading.Thread) -> None:
         """Claim nothing more, hold the leases until all has been given back, say goodbye."""
         claims.join()
-        runs = dict(self._runs)
-        for run in runs:
-            run.stop()
-        for thread in runs.values():
-            thread.join()
+        self._safely(self.performer.release)
         self._ended.set()
-        beats.join()
+        for thread in others:
+            thread.join()
         self._safely(lambda: self._home.queue.gone(self.id))
 
     def _claim_jobs(self) -> None:
@@ -117,16 +110,20 @@ class Worker:
     def _claim(self) -> None:
         """Take as many jobs as there is room for, and start them."""
         while claims := self._take():
+            self._busy_at = time.monotonic()
             for claim in claims:
-                self._start(claim)
+                if not self.performer.start(claim):
+                    self._home.queue.release(claim)
 
     def _take(self) -> list[Claim]:
         """The jobs whose turn it is, as many as there is room for.
 
         There is a little room more for jobs that are more urgent than all that run.
         """
-        priorities = [run.claim.job.priority for run in list(self._runs)]
-        room = self._at_once * self._engines.count - len(priorities)
+        if self._full or not self.performer.engines:
+            return []
+        priorities = [claim.job.priority for claim in self.performer.running()]
+        room = self._at_once * self.performer.engines - len(priorities)
         if room > 0:
             claims = self._claimed(room)
         elif room > -FOR_URGENT:
@@ -146,27 +143,12 @@ class Worker:
             **which,
         )
 
-    def _start(self, claim: Claim) -> None:
-        run = Run(self._home, claim, self._engines)
-        self._busy_at = time.monotonic()
-        name = f"run-{claim.job.id}"
-        thread = threading.Thread(target=self._perform, args=[run], name=name, daemon=True)
-        self._runs[run] = thread
-        thread.start()
-
-    def _perform(self, run: Run) -> None:
-        try:
-            run.perform()
-        finally:
-            del self._runs[run]
-            self._home.news.ring()  # there is room for another
-
     def _keep_claims(self) -> None:
         """Beat often while there is something to hold, and do the housekeeping of the home."""
         beaten = kept = 0.0
         while not self._ended.wait(BEAT_S):
             now = time.monotonic()
-            if self._runs or now - beaten > IDLE_BEAT_S:
+            if self.performer.running() or now - beaten > IDLE_BEAT_S:
                 self._safely(self._beat)
                 beaten = now
             if now - kept > KEEP_S:
@@ -175,21 +157,40 @@ class Worker:
 
     def _beat(self) -> None:
         """Renew the leases, say how it stands, stop the jobs that were canceled or lost."""
-        runs = list(self._runs)
-        claims = [run.claim for run in runs]
-        status = self._engines.status()
+        began, claims = time.monotonic(), self.performer.running()
+        status = {**self.performer.status(), **({"waits": self._full} if self._full else {})}
         to_stop = self._home.queue.beat(self.id, self._lease_s, claims, status)
-        for run in runs:
-            if run.claim.job.id in to_stop:
-                run.stop()
+        self._held_at = began
+        for job_id in to_stop:
+            self.performer.cancel(job_id)
+
+    def _fence(self) -> None:
+        """Stop what runs before its lease ends, where the database cannot be reached.
+
+        Another worker takes the job then. This one could not end it, and would only compute on.
+        """
+        while not self._ended.wait(BEAT_S):
+            if time.monotonic() - self._held_at < self._lease_s - FENCE_S:
+                continue
+            if self.performer.running():
+                log.warning("worker %s: it could not renew its leases; its jobs stop", self.id)
+                self.performer.ask_back()
+            self._held_at = time.monotonic()
 
     def _keep_house(self) -> None:
         queue = self._home.queue
-        self._costs.keep()
+        self._keep_space()
+        self.performer.keep()
         bury_the_dead(queue)
         self._home.journals.sweep(queue.over)
         if queue.rescue() or queue.stage():
             self._home.news.ring()
+
+    def _keep_space(self) -> None:
+        full = self._floor.reached() or ""
+        if bool(full) != bool(self._full):
+            log.warning("worker %s: %s", self.id, full or "there is space again")
+        self._full = full
 
     def _safely(self, action: Callable[[], None]) -> None:
         """Nothing that goes wrong once ends the worker; it is tried again a moment later."""

@@ -1,0 +1,257 @@
+"""The supervisor's side of a device's process: sends it jobs, and replaces it when it dies."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from omnifex.home import Home
+from omnifex.worker import forked
+from omnifex.worker.failure import delay_after
+from omnifex.worker.forking import context
+from omnifex_jobs import Claim, JobsError
+from omnifex_jobs.errors import LostClaim
+
+if TYPE_CHECKING:
+    from omnifex.engine.memory.resident import Resident
+
+LOOK_S = 0.5  # between two looks at whether it answers and obeys
+OBEY_S = 10.0  # for a job to end that was told to stop; longer than most component calls
+SILENT_S = 120.0  # without a sign of life: a component may hold Python's lock while it loads
+GIVE_BACK_S = 5.0  # for all jobs to go back when the worker stops
+CLOSE_S = 5.0
+LONGEST_PAUSE_S = 30.0  # between two processes that died before they were ready
+
+log = logging.getLogger("omnifex.worker")
+
+
+class DeviceProcess:
+    """Runs jobs in another process, one after the other where they die; a `Performing`."""
+
+    def __init__(
+        self,
+        home: Home,
+        open_home: Callable[[], Home],
+        device: str,
+        memory: int | None = None,
+        *,
+        silent_s: float = SILENT_S,
+        obey_s: float = OBEY_S,
+    ) -> None:
+        self._home, self.device = home, device
+        self._arguments = (open_home, torch_name(device), memory)
+        self._silent_s, self._obey_s = silent_s, obey_s
+        self._changing = threading.Condition()
+        self._held: dict[str, Claim] = {}  # by token
+        self._told: dict[str, float] = {}  # when those were told to stop that were
+        self._owed: list[tuple[Claim, bool]] = []  # to be given back; whether they crashed
+        self._status: Mapping[str, Any] = {}
+        self._ready, self._closing = False, threading.Event()
+        self._beginnings = 0  # since one was ready
+        self._watching = threading.Thread(target=self._watch, name=f"omnifex-{device}", daemon=True)
+
+    # What the worker asks for
+
+    @property
+    def engines(self) -> int:
+        return int(self._ready)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs the jobs now."""
+        pid: int | None = self._process.pid
+        return pid
+
+    def open(self) -> None:
+        self._home.on_cancel.append(self.cancel)
+        self._begin()
+        self._watching.start()
+
+    def running(self) -> list[Claim]:
+        with self._changing:
+            return [*self._held.values(), *(claim for claim, _ in self._owed)]
+
+    def start(self, claim: Claim) -> bool:
+        with self._changing:
+            if not self._ready:
+                return False
+            self._held[claim.token] = claim
+        self._say("start", claim)
+        return True
+
+    def cancel(self, job_id: str) -> None:
+        with self._changing:
+            tokens = [token for token, claim in self._held.items() if claim.job.id == job_id]
+            for token in tokens:
+                self._told.setdefault(token, time.monotonic())
+        if tokens:
+            self._say("cancel", job_id)
+
+    def ask_back(self) -> None:
+        self._say("release")
+
+    def release(self) -> None:
+        """What does not come back in time is taken: its journal has all but the call it is at."""
+        self._closing.set()
+        self.ask_back()
+        with self._changing:
+            self._changing.wait_for(lambda: not self._held, GIVE_BACK_S)
+        if self._held:
+            self._take_all()
+        self.keep()
+
+    def status(self) -> Mapping[str, Any]:
+        return self._status
+
+    def residents(self) -> list[Resident]:
+        return []  # they are in the other process; `status` tells of them
+
+    def keep(self) -> None:
+        """Give back what could not be given back so far."""
+        with self._changing:
+            owed, self._owed = self._owed, []
+        while owed:
+            try:
+                self._give_back(*owed[0])
+            except LostClaim:  # it had ended, or another has it
+                pass
+            except JobsError:
+                with self._changing:
+                    self._owed += owed
+                raise
+            owed.pop(0)
+            self._home.news.ring()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._say("close")
+        self._watching.join(CLOSE_S)
+        self._process.kill()
+        self._watching.join()
+
+    # Its life
+
+    def _begin(self) -> None:
+        ours, theirs = context().Pipe()
+        process = context().Process(
+            target=forked.serve, args=(theirs, *self._arguments), name=self.device, daemon=True
+        )
+        process.start()
+        theirs.close()
+        with self._changing:
+            self._pipe, self._process = ours, process
+        self._beginnings += 1
+
+    def _watch(self) -> None:
+        """One process after the other, until the worker stops."""
+        while True:
+            self._follow()
+            self._bury()
+            pause = min(2.0**self._beginnings / 4, LONGEST_PAUSE_S) if self._beginnings else 0
+            if self._closing.wait(pause):
+                return
+            self._begin()
+
+    def _follow(self) -> None:
+        """Hear what it says, until it has died."""
+        heard = looked = time.monotonic()
+        while True:
+            ready = wait([self._pipe, self._process.sentinel], LOOK_S)
+            now = time.monotonic()
+            if self._pipe in ready:
+                if not self._hear():
+                    return
+                heard = now
+            elif self._process.sentinel in ready:
+                return
+            elif now - looked > LOOK_S * 4:  # it is this process that was not there
+                heard = now
+            looked = now
+            self._look_after(now - heard)
+
+    def _hear(self) -> bool:
+        """Take in one thing that it says; False where it will say nothing more."""
+        try:
+            word, *about = self._pipe.recv()
+        except (EOFError, OSError):
+            return False
+        if word == "ready":
+            self._beginnings, self._ready = 0, not self._closing.is_set()
+            self._home.news.ring()
+        elif word == "ended":
+            self._forget(*about)
+        else:
+            (self._status,) = about
+        return True
+
+    def _forget(self, token: str) -> None:
+        with self._changing:
+            self._held.pop(token, None)
+            self._told.pop(token, None)
+            self._changing.notify_all()
+        self._home.news.ring()
+
+    def _look_after(self, silent_s: float) -> None:
+        """Kill it where it gives no sign of life, or runs what it was told to stop."""
+        now = time.monotonic()
+        if silent_s > self._silent_s:
+            log.error("%s: no sign of life for %.0f s; it is killed", self.device, silent_s)
+            self._process.kill()
+        elif any(now - told > self._obey_s for told in list(self._told.values())):
+            log.error("%s: a job does not stop; its process is killed", self.device)
+            self._take_all()
+
+    def _take_all(self) -> None:
+        """Kill the process; its jobs go on elsewhere, and none loses an attempt by that."""
+        self._owe(crashed=False)
+        self._process.kill()
+
+    def _bury(self) -> None:
+        """Owe its jobs, and give them back at once where the database can be reached."""
+        self._process.kill()  # where it only closed the pipe
+        self._process.join()
+        self._owe(crashed=True)
+        self._pipe.close()
+        if not self._closing.is_set():
+            why = died_of(self._process.exitcode)
+            log.error("%s: its process %s; another one begins", self.device, why)
+        with suppress(JobsError):
+            self.keep()
+
+    def _owe(self, *, crashed: bool) -> None:
+        with self._changing:
+            self._ready, self._status = False, {}
+            self._owed += [(claim, crashed) for claim in self._held.values()]
+            self._held.clear()
+            self._told.clear()
+
+    def _give_back(self, claim: Claim, crashed: bool) -> None:
+        """A crash is counted, for a job may be the cause; who was only told to stop is innocent."""
+        if crashed:
+            self._home.queue.crashed([claim])
+        else:
+            self._home.queue.stop(claim, delay_after(claim.attempt))
+
+    def _say(self, *words: Any) -> None:
+        """To a process that has just died, in vain: its jobs are given back anyhow."""
+        with self._changing, suppress(OSError):
+            self._pipe.send(words)
+
+
+def torch_name(slot: str) -> str:
+    """`cpu:1` is a second process on the one CPU; every other slot is a device of torch's."""
+    return "cpu" if slot.startswith("cpu") else slot
+
+
+def died_of(code: int | None) -> str:
+    """`was killed by SIGSEGV`, or `ended with code 3`."""
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
