@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tiles_plugin
 
+from omnifex.home import Home, open_home
 from omnifex.plugins import PluginHost
 from omnifex.studio import Studio
 
@@ -49,7 +50,7 @@ def process(*command: str, path: Sequence[Path] = (TESTS,)) -> Iterator[subproce
     """A Python process that finds the tests' plugins; it does not outlive the test."""
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "PYTHONPATH": os.pathsep.join([*map(str, path), os.environ.get("PYTHONPATH", "")]),
         "OMNIFEX_PLUGINS": "tile",
         "OMP_NUM_THREADS": "1",
     }
@@ -67,3 +68,8 @@ def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
+
+
+def open_tiles_home(folder: Path) -> Home:
+    """A home with the tiles plugin, as a device's process opens it."""
+    return open_home(folder, tiles())

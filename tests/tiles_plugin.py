@@ -95,6 +95,8 @@ class TileFamily(omnifex.LatentFamily[TileRequest]):
             raise MemoryError("no room")
         if request.prompt == "break the family":
             raise RuntimeError("the family is broken")
+        if request.prompt == "break the ears":  # hears nothing for longer than anybody waits
+            time.sleep(120)
         job.note(f"{request.steps} steps")
         target = job.randn((1, 3, request.size, request.size)) + len(request.prompt)
         if request.image:
