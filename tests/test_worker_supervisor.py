@@ -73,6 +73,11 @@ def holder(supervisor: Supervisor, job: Job) -> int:
     return pid
 
 
+def running(one: psutil.Process) -> bool:
+    """Not so where it waits to be buried, which nobody may do in a container."""
+    return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+
+
 # A process that dies or hangs
 
 
@@ -86,11 +91,9 @@ def test_the_jobs_of_a_killed_process_go_on_in_its_replacement_at_once(
     killed = time.time() * 1000
     assert all(job.wait(120).state is State.SUCCEEDED for job in jobs)
     assert outcomes(jobs[1]) == ["succeed"]
-    assert len(outcomes(jobs[0])) == 2
+    assert outcomes(jobs[0]) == ["rescue", "succeed"]
     again = home.queue.attempts(jobs[0].id)[1].started_at
     assert again - killed < 15_000  # half a lease; how fast it is, `make faults` measures
-    errors = [e.payload["error"]["message"] for e in jobs[0].events() if "error" in e.payload]
-    assert all("was killed by SIGKILL" in error for error in errors)
 
 
 def test_a_process_that_gives_no_sign_of_life_is_replaced(home: Home, serve: Serve) -> None:
@@ -113,7 +116,7 @@ def test_a_job_that_does_not_stop_is_ended_with_its_process_and_costs_its_mate_n
     home.queue.cancel(deaf.id)
     assert deaf.wait(10).state is State.CANCELED
     assert mate.wait(120).state is State.SUCCEEDED
-    assert outcomes(mate) == ["release", "succeed"]
+    assert outcomes(mate) == ["stop", "succeed"]
     assert mate.record.attempt == 1
 
 
@@ -129,7 +132,7 @@ def test_what_runs_when_the_supervisor_stops_goes_back_and_keeps_its_attempt(
     pids = [one.pid for one in supervisor.processes]
     supervisor.stop()
     assert [(job.status, job.record.attempt) for job in jobs] == [(State.QUEUED, 0)] * 2
-    assert not any(psutil.pid_exists(pid) for pid in pids if pid)
+    assert not any(running(psutil.Process(pid)) for pid in pids if pid and psutil.pid_exists(pid))
     assert not home.queue.workers()
 
 
@@ -143,8 +146,7 @@ def test_no_process_is_left_when_the_supervisor_is_killed(
         family = psutil.Process(worker.pid).children(recursive=True)
         assert len(family) >= 3  # the process that is forked, and its two forks
         worker.kill()
-        _, alive = psutil.wait_procs(family, timeout=5)
-    assert not alive
+        until(lambda: not any(map(running, family)), seconds=5)
 
 
 def test_a_whole_group_that_is_told_to_stop_gives_its_jobs_back(

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PRELOADED = [
-    "omnifex.worker.preloaded",
     "omnifex.worker.forked",
     "omnifex.worker.reporter",
     "omnifex.engine.engine",
     "omnifex.generate",
+    "omnifex.worker.preloaded",
 ]
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
