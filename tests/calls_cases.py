@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKLOutput
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 
-from omnifex.engine.batching.joining import Plan, joined
+from omnifex.engine.batching.joining import Plan
 from omnifex.engine.batching.proof import Proofs
 from omnifex.engine.call import ComponentCall, Failure
 from omnifex.engine.context import JobContext
+from omnifex.engine.runner import run_joined
 from omnifex_registry import Component
 
 
@@ -71,6 +74,22 @@ class Counting(Honest):
     def forward(self, *args: Any, **kwargs: Any) -> Velocities:
         self.count += 1
         return super().forward(*args, **kwargs)
+
+
+class Encoding(nn.Module):
+    """Answers with a distribution, as autoencoders do."""
+
+    def forward(self, x: Tensor) -> AutoencoderKLOutput:
+        return AutoencoderKLOutput(DiagonalGaussianDistribution(torch.cat([x, x / 2], dim=1)))
+
+
+class Drawing(Honest):
+    """Draws from the generator that it is given, if it is told to."""
+
+    def forward(self, x: Tensor, timestep: Tensor, **others: Any) -> Velocities:
+        generator = others.get("generator")
+        noise = torch.randn(1, generator=generator) if others["draw"] else 0.0
+        return super().forward(x + noise, timestep)
 
 
 class Lazy(Honest):
@@ -141,8 +160,7 @@ class Trial:
 
     def join(self, plan: Plan, calls: list[ComponentCall]) -> Any:
         self.together += 1
-        args, kwargs = joined(plan, calls)
-        return self.module(*args, **kwargs)
+        return run_joined(self.module, plan, calls)
 
 
 Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]

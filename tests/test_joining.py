@@ -4,6 +4,8 @@ import pytest
 import torch
 from calls_cases import (
     Counting,
+    Drawing,
+    Encoding,
     FirstTime,
     Folded,
     Honest,
@@ -16,6 +18,7 @@ from calls_cases import (
     ask,
     asks,
 )
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import nn
 
 from omnifex.engine.batching.joining import NotSplit, Plan, joined, plans, split
@@ -41,7 +44,7 @@ def test_calls_of_one_signature_differ_in_their_numbers_alone() -> None:
 
 def test_a_call_with_a_value_of_unknown_meaning_is_not_joinable() -> None:
     assert ask(torch.ones(1, 4), torch.tensor(0.5)).joinable
-    assert not ask(torch.ones(1, 4), generator=torch.Generator()).joinable
+    assert not ask(torch.ones(1, 4), DiagonalGaussianDistribution(torch.ones(1, 4))).joinable
     assert not ask("words alone").joinable
     job = JobContext("job", 0, torch.device("cpu"), deterministic=True)
     assert not ask(torch.ones(1, 4), job=job).joinable
@@ -164,6 +167,36 @@ def test_frames_folded_into_the_rows_are_told_apart_from_rows() -> None:
 
     assert Trial(Folded()).joins(folded(same=False))
     assert Trial(Folded()).joins(folded(same=True))
+
+
+def test_the_distribution_that_an_autoencoder_answers_with_is_joined_and_split() -> None:
+    trial = Trial(Encoding())
+    calls = [ask(torch.randn(2, 4, 3, 3)) for _ in range(3)]
+    assert trial.joins(calls)
+    plan = trial.proofs.plan(calls)
+    assert plan is not None
+    for part, call in zip(split(plan, trial.join(plan, calls), 3), calls, strict=True):
+        mine, alone = part.latent_dist, trial.module(*call.args).latent_dist
+        assert mine is not alone
+        assert torch.equal(mine.mean, alone.mean)
+        draws = (one.sample(torch.Generator().manual_seed(1)) for one in (mine, alone))
+        assert torch.equal(*draws)
+
+
+@pytest.mark.parametrize("draw", [False, True])
+def test_a_call_with_a_generator_is_joined_unless_it_draws(draw: bool) -> None:
+    generators = [torch.Generator().manual_seed(number) for number in range(3)]
+    trial = Trial(Drawing())
+    calls = [
+        ask(torch.randn(1, 4), torch.tensor(0.5), generator=generator, draw=draw)
+        for generator in generators
+    ]
+    assert trial.joins(calls) is not draw
+    for number, generator in enumerate(generators):
+        own = torch.Generator().manual_seed(number)
+        if draw:
+            torch.randn(1, generator=own)
+        assert torch.equal(generator.get_state(), own.get_state())
 
 
 def test_a_table_that_differs_keeps_calls_apart() -> None:

@@ -212,6 +212,22 @@ def test_a_call_that_draws_from_a_generator_draws_again(bench: Workbench, tmp_pa
     assert resumed == whole
 
 
+def test_a_call_with_a_generator_that_it_does_not_use_is_replayed(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    def body(job: JobContext, model: LoadedModel) -> Tensor:
+        shown = model["backbone"].shown(torch.ones(1, 4), generator=job.generator)
+        return model["backbone"](shown, torch.ones(1), job.randn((1, 4)))[0]
+
+    Dots.shown = lambda self, x, generator: x + 1  # type: ignore[attr-defined]
+    whole = bench.engine.run(free(bench, body)).files
+    killed(bench, free(bench, body), tmp_path, 0)
+    resumed = run(bench, free(bench, body), tmp_path)
+    del Dots.shown  # type: ignore[attr-defined]
+    assert resumed.files == whole
+    assert resumed.metrics["calls_replayed"] == 1
+
+
 def test_previews_leave_no_trace_in_the_journal(bench: Workbench, tmp_path: Path) -> None:
     class Looking(Heard):
         wants_previews = True

@@ -51,8 +51,11 @@ class ComponentCall:
 
     @property
     def joinable(self) -> bool:
-        """As far as the call itself can tell: all its values are known, and nothing of it stays."""
-        shareable = self.reading.plain and bool(self.reading.tensors)
+        """As far as the call itself can tell: all its values are known, and nothing of it stays.
+
+        A generator may be given to it; a call that draws from one is found out and not joined.
+        """
+        shareable = self.reading.known and bool(self.reading.tensors)
         return shareable and not self.job.deterministic and not keeps_state(self.component)
 
     @cached_property

@@ -7,6 +7,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,7 +54,8 @@ class Memo:
                 self._kept.move_to_end(key)
         if found:
             remembered(call)
-            return mapped(lambda tensor: tensor.to(call.job.device, copy=True), found[0])
+            own = partial(Tensor.to, device=call.job.device, copy=True)
+            return mapped(own, found[0], output=True)
         output = compute()
         if self.purity.proved(call):
             self._keep(key, output)
@@ -66,11 +68,11 @@ class Memo:
             self.bytes = 0
 
     def _keep(self, key: Hashable, output: Any) -> None:
-        reading = Reading(output)
+        reading = Reading(output, output=True)
         size = sum(tensor.nbytes for tensor in reading.tensors)
         if not reading.plain or size > self.budget // 4:
             return
-        kept = mapped(lambda tensor: tensor.to("cpu", copy=True), output)
+        kept = mapped(lambda tensor: tensor.to("cpu", copy=True), output, output=True)
         with self._changing:
             if key not in self._kept:
                 self._kept[key] = kept, size

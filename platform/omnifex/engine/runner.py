@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
+
 from omnifex.engine.batching.joining import NotSplit, Plan, joined, split
 from omnifex.engine.batching.proof import Proofs
+from omnifex.engine.batching.steadiness import states
 from omnifex.engine.call import ComponentCall, Failure
 from omnifex.engine.memo import Purity
 from omnifex.engine.memory.ladder import Ladder
@@ -176,7 +180,19 @@ def run_joined(module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -
     if plan is None:
         return calls[0].run(module)
     args, kwargs = joined(plan, calls)
-    return calls[0].on(module)(*args, **kwargs)
+    with undrawn(calls[0].reading.generators):
+        return calls[0].on(module)(*args, **kwargs)
+
+
+@contextmanager
+def undrawn(generators: Sequence[torch.Generator]) -> Iterator[None]:
+    """A batch has one generator, of one job's: NotSplit where it is drawn from, and put back."""
+    before = states(generators)
+    yield
+    if states(generators) != before:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+        raise NotSplit
 
 
 def rows_of(calls: Sequence[ComponentCall]) -> int:

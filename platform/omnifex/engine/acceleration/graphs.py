@@ -55,7 +55,7 @@ class Graph:
         for buffer, tensor in zip(self.inputs, tensors, strict=True):
             buffer.copy_(tensor)
         self.replay()
-        return mapped(Tensor.clone, self.output)
+        return mapped(Tensor.clone, self.output, output=True)
 
 
 class Graphs:

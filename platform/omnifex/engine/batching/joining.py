@@ -110,14 +110,14 @@ def join(way: Way, tensors: tuple[Tensor, ...], rows: int) -> Tensor:
 
 def split(plan: Plan, output: Any, count: int) -> list[Any]:
     """Each call's part of the joined output; NotSplit where it is not of the proved shape."""
-    reading = Reading(output)
+    reading = Reading(output, output=True)
     if not reading.plain or len(reading.tensors) != len(plan.outputs):
         raise NotSplit
     parts = [
         divided(tensor, size, count)
         for tensor, size in zip(reading.tensors, plan.outputs, strict=True)
     ]
-    return [replaced(output, iter([part[i] for part in parts])) for i in range(count)]
+    return [replaced(output, iter([part[i] for part in parts]), output=True) for i in range(count)]
 
 
 def divided(tensor: Tensor, size: int | None, count: int) -> Sequence[Tensor]:
@@ -131,7 +131,7 @@ def divided(tensor: Tensor, size: int | None, count: int) -> Sequence[Tensor]:
 
 def sizes(alone: Any, together: Any, count: int) -> tuple[int | None, ...] | None:
     """`Plan.outputs`, out of one call's own output and the joined one; None where they differ."""
-    one, all_ = Reading(alone), Reading(together)
+    one, all_ = (Reading(output, output=True) for output in (alone, together))
     if not (one.plain and all_.plain) or len(one.tensors) != len(all_.tensors):
         return None
     found: list[int | None] = []

@@ -167,13 +167,13 @@ def varying(calls: Sequence[ComponentCall], places: Iterable[int]) -> frozenset[
 
 
 def finite(output: Any) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in Reading(output).tensors)
+    return all(bool(tensor.isfinite().all()) for tensor in Reading(output, output=True).tensors)
 
 
 def differing(alone: Sequence[Any], parts: Sequence[Any]) -> str | None:
     """Where the joined outputs differ from those alone, as a clause; None where they agree."""
     for mine, part in zip(alone, parts, strict=True):
-        one, other = Reading(mine), Reading(part)
+        one, other = (Reading(output, output=True) for output in (mine, part))
         if one.form != other.form:
             return "its output is of another form"
         if not all(map(close, one.tensors, other.tensors)):

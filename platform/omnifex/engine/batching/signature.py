@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from omnifex.engine.scheduling.costs import CallKind
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, torch.dtype, torch.device, torch.Size})
-OPAQUE = "opaque"  # stands for a value whose meaning is not known, such as a generator
+OPAQUE = "opaque"  # stands for a value whose meaning is not known
+LIBRARIES = ("diffusers", "transformers")  # some of whose objects are no more than attributes
 MOST_KNOWN = 10_000
 
 
@@ -37,12 +38,23 @@ _known: dict[Hashable, Signature] = {}  # the same few come every step
 
 
 class Reading:
-    """What a call's arguments look like: their form, and the tensors in it, in order."""
+    """What a call's arguments look like: their form, and the tensors in it, in order.
 
-    def __init__(self, value: Any) -> None:
+    Of an `output` those objects are known too that are their attributes, such as an autoencoder's
+    distribution. Among arguments they are not: a call may change them.
+    """
+
+    def __init__(self, value: Any, *, output: bool = False) -> None:
         self.tensors: list[Tensor] = []
-        self.plain = True
+        self.generators: list[torch.Generator] = []
+        self.known = True  # all values, but for what comes of generators
+        self._output = output
         (self.form,) = self._forms((value,))
+
+    @property
+    def plain(self) -> bool:
+        """Whether equal forms and tensors mean the same."""
+        return self.known and not self.generators
 
     def _forms(self, values: Iterable[Any]) -> Iterable[Hashable]:
         found: list[Hashable] = []
@@ -65,14 +77,29 @@ class Reading:
         """An output of a model, a named tuple; anything else says no more than its type."""
         if isinstance(value, enum.Enum):
             return (type(value), value)
+        if isinstance(value, torch.Generator):
+            self.generators.append(value)
+            return (type(value), value.device)
         leaves, structure = tree_flatten(value)
         if structure.is_leaf():
-            self.plain = False
-            return (OPAQUE, type(value))
+            return self._object(value)
         return (repr(structure), *self._forms(leaves))
 
+    def _object(self, value: Any) -> Hashable:
+        kind = type(value)
+        if self._output and is_plain_object(kind):
+            return (kind, *vars(value), *self._forms(vars(value).values()))
+        self.known = False
+        return (OPAQUE, kind)
 
-def replaced(value: Any, tensors: Iterator[Tensor]) -> Any:
+
+def is_plain_object(kind: type) -> bool:
+    """Whether it is a library's object that is its attributes, such as a VAE's distribution."""
+    ours = kind.__module__.partition(".")[0] in LIBRARIES
+    return ours and kind.__bases__ == (object,) and not hasattr(kind, "__slots__")
+
+
+def replaced(value: Any, tensors: Iterator[Tensor], *, output: bool = False) -> Any:
     """The same value with other tensors, taken in the order of its reading."""
     kind = type(value)
     if kind in PLAIN:
@@ -80,15 +107,23 @@ def replaced(value: Any, tensors: Iterator[Tensor]) -> Any:
     if isinstance(value, Tensor):
         return next(tensors)
     if kind is dict:
-        return {name: replaced(item, tensors) for name, item in value.items()}
+        return {name: replaced(item, tensors, output=output) for name, item in value.items()}
     if kind is tuple or kind is list:
-        return kind([replaced(item, tensors) for item in value])
-    return tree_map(lambda leaf: next(tensors) if isinstance(leaf, Tensor) else leaf, value)
+        return kind([replaced(item, tensors, output=output) for item in value])
+    if output and is_plain_object(kind):
+        made = object.__new__(kind)
+        made.__dict__.update(replaced(vars(value), tensors, output=True))
+        return made
+    leaves, structure = tree_flatten(value)
+    if structure.is_leaf():
+        return value
+    return tree_unflatten([replaced(leaf, tensors, output=output) for leaf in leaves], structure)
 
 
-def mapped(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+def mapped(change: Callable[[Tensor], Tensor], value: Any, *, output: bool = False) -> Any:
     """The same value with each tensor changed."""
-    return replaced(value, map(change, Reading(value).tensors))
+    tensors = Reading(value, output=output).tensors
+    return replaced(value, map(change, tensors), output=output)
 
 
 def signature_of(component: str, method: str, reading: Reading) -> Signature:

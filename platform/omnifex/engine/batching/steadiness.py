@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from omnifex.engine.batching.signature import PLAIN
@@ -19,6 +20,11 @@ def state_of(module: Any) -> Hashable:
     """
     parts = module.modules() if isinstance(module, nn.Module) else [module]
     return tuple(trace(vars(part), DEPTH) for part in parts if hasattr(part, "__dict__"))
+
+
+def states(generators: Sequence[torch.Generator]) -> list[bytes]:
+    """Equal where nobody drew from them."""
+    return [generator.get_state().numpy().tobytes() for generator in generators]
 
 
 def trace(value: Any, depth: int) -> Hashable:

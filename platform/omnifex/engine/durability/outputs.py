@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from omnifex.engine.batching.signature import LIBRARIES, is_plain_object
 from omnifex.engine.durability.raw import buffer, of_bytes, raw_bytes
 
 PLAIN = (type(None), bool, int, float, str)
-LIBRARIES = ("diffusers", "transformers")  # whose classes may be made again by their names
 
 
 class Unwritable(Exception):
@@ -141,12 +141,6 @@ class Unpacking:
 def is_record(kind: type) -> bool:
     """Whether it is an output class of diffusers or transformers, or made like one."""
     return is_dataclass(kind) and issubclass(kind, OrderedDict)
-
-
-def is_plain_object(kind: type) -> bool:
-    """Whether it is a library's object that is its attributes, such as a VAE's distribution."""
-    ours = kind.__module__.partition(".")[0] in LIBRARIES
-    return ours and kind.__bases__ == (object,) and not hasattr(kind, "__slots__")
 
 
 def made(name: str, parts: dict[str, Any]) -> Any:

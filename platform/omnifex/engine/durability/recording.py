@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from omnifex.engine.batching.steadiness import states
 from omnifex.engine.durability.fingerprint import fingerprint
 from omnifex.engine.durability.outputs import Unreadable, Unwritable, packed, unpacked
 from omnifex.settings import keeps_state
@@ -147,11 +148,12 @@ class JobJournal(Unrecorded):
             output = self._timed(call, compute)
             self._keep(call, UNSEEN)
             return output
-        with self._accounted():
-            inputs = fingerprint(call)  # before the call, which may change them
+        with self._accounted():  # before the call, which may change its inputs
+            inputs, before = fingerprint(call), states(call.reading.generators)
         output = self._timed(call, compute)
         with self._accounted():
-            self._keep(call, entry_of(call, inputs, output))
+            drawn = states(call.reading.generators) != before
+            self._keep(call, entry_of(call, inputs, output, drawn=drawn))
         return output
 
     def _may_rest(self, call: ComponentCall) -> bool:
@@ -197,13 +199,14 @@ class JobJournal(Unrecorded):
             self.seconds += time.perf_counter() - began
 
 
-def entry_of(call: ComponentCall, inputs: str, output: Any) -> tuple[bytes, ...]:
+def entry_of(call: ComponentCall, inputs: str, output: Any, *, drawn: bool) -> tuple[bytes, ...]:
     """The record of a call.
 
     One whose arguments or output cannot be written down is computed again, and may change what was
-    given to it, such as a generator, as it did before. So is one of a component that keeps state.
+    given to it as it did before; so is one that has drawn from a generator that was given to it,
+    and one of a component that keeps state.
     """
-    if call.reading.plain and not keeps_state(call.component):
+    if call.reading.known and not drawn and not keeps_state(call.component):
         with suppress(Unwritable):
             form, data = packed(output)
             return Entry(str(call), inputs, kept=True, output=form).record(data)

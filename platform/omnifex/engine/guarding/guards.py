@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from omnifex.engine.batching.signature import is_plain_object
 from omnifex.engine.call import ComponentCall, said
 from omnifex.engine.guarding.randomness import SharedRandomness
 from omnifex.errors import PluginError
@@ -155,4 +156,6 @@ def floats(value: Any) -> list[Tensor]:
             found.append(leaf)
         elif is_dataclass(leaf) and not isinstance(leaf, type):
             found += floats([getattr(leaf, field.name) for field in fields(leaf)])
+        elif is_plain_object(type(leaf)):
+            found += floats(list(vars(leaf).values()))
     return found
