@@ -45,7 +45,8 @@ class ComponentCall:
         self.args, self.kwargs = args, kwargs
         self.asked_at = time.monotonic()
         self.reading = Reading((args, kwargs))
-        self.signature = signature_of(component.id, method, self.reading)
+        self.adapters = job.adapters.get(component.role, ())
+        self.signature = signature_of(component.id, method, self.reading, self.adapters)
         self.kind, self.rows = self.signature.kind, self.signature.rows
         self.plays = kind_of(component.role)  # asked for several times, and cheaper so
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from omnifex.engine.adapters import Adapter
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.durability.recording import Unrecorded
 from omnifex.engine.guarding.guards import Guard
@@ -72,6 +73,7 @@ class JobContext:
     sums: CallSums = field(default_factory=CallSums)
     previews: Previews = field(default_factory=lambda: Previews({}))
     journal: Unrecorded = field(default_factory=Unrecorded)
+    adapters: dict[str, tuple[Adapter, ...]] = field(default_factory=dict)  # by role, of its calls
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)

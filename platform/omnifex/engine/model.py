@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from omnifex.engine.adapters import Adapter, ordered
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext, current_job
 from omnifex.engine.dispatcher import Dispatcher
@@ -94,15 +95,30 @@ class LoadedModel:
             )
         return ComponentHandle(component, self._job, self._dispatcher)
 
-    def pipeline(self, pipeline_class: type[Any] | None = None, **components: Any) -> Any:
+    def adapt(self, adapters: Mapping[str, Iterable[Adapter]]) -> None:
+        """From now on this job calls the component in each of these roles with these adapters.
+
+        They are switched on for its calls alone; other jobs have the component as it is.
+        """
+        for role, given in adapters.items():
+            self._job.adapters[self._component(role).role] = ordered(given)
+
+    def pipeline(
+        self,
+        pipeline_class: type[Any] | None = None,
+        adapters: Mapping[str, Iterable[Adapter]] | None = None,
+        **components: Any,
+    ) -> Any:
         """A diffusers pipeline of this job's own, its modules' calls going through the dispatcher.
 
         By default the one that model_index.json describes. Another class takes the components that
         it knows by name; `components` replaces them, `scheduler=…` for one, or settings. Call it
-        with `generator=job.generator`; its scheduler drives `job.step`.
+        with `generator=job.generator`; its scheduler drives `job.step`. `adapters` are as for
+        `adapt`.
         """
         from omnifex.engine.pipelines.pipeline import assembled  # it imports diffusers
 
+        self.adapt(adapters or {})
         return assembled(self.record, self._stand_ins, pipeline_class, components)
 
     def part(self, prefix: str) -> LoadedModel:

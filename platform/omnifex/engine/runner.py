@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from omnifex.engine.adapters import fit
 from omnifex.engine.batching.joining import NotSplit, Plan, joined, split
 from omnifex.engine.batching.proof import Proofs
 from omnifex.engine.batching.steadiness import states
@@ -89,7 +90,7 @@ class Runner:
         jobs = [call.job.id for call in group]
         try:
             with self._residency.using(group[0].component, jobs=jobs) as module:
-                together = partial(self._timed, module)
+                together = partial(self._alone_on_device, module)
                 return self._proofs.prove(group, module, self._outcome, together)
         except Exception:
             return [self._outcome(call) for call in group]
@@ -116,8 +117,16 @@ class Runner:
         self._tell(calls, began, loaded - began, time.time() - loaded, need)
         return results
 
+    def _alone_on_device(
+        self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]
+    ) -> Any:
+        with self._device:
+            return self._timed(module, plan, calls)
+
     def _timed(self, module: Any, plan: Plan | None, calls: Sequence[ComponentCall]) -> Any:
         """The output, joined where there is a plan."""
+        if fit(module, calls[0].component, calls[0].adapters):
+            self._residency.grown(calls[0].component)
         measured = self._by_events if self._stopwatch.events else self._by_clock
         if not self._purity.asked(calls[0]):
             return measured(module, plan, calls)

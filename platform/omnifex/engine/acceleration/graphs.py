@@ -74,11 +74,12 @@ class Graphs:
         self._ends = (parameters[0], parameters[-1])
         self._place: object = None
         self.enabled = True
+        self.paused = False  # for calls with adapters, which it knows nothing of
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arguments = on_device((args, kwargs), self._ends[0].device)
-        reading = Reading(arguments)
-        graph = self._graph(reading, arguments) if self.enabled and reading.plain else None
+        reading, usable = Reading(arguments), self.enabled and not self.paused
+        graph = self._graph(reading, arguments) if usable and reading.plain else None
         if graph is None:
             return self._forward(*args, **kwargs)
         return graph(reading.tensors)

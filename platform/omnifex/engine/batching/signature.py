@@ -9,13 +9,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from omnifex.engine.scheduling.costs import CallKind
+
+if TYPE_CHECKING:
+    from omnifex.engine.adapters import Adapter
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, torch.dtype, torch.device, torch.Size})
 OPAQUE = "opaque"  # stands for a value whose meaning is not known
@@ -30,6 +33,7 @@ class Signature:
     component: str
     method: str
     form: Hashable
+    adapters: tuple[tuple[str, float], ...]  # ids and weights
     kind: CallKind = field(repr=False)
     rows: int = field(repr=False)
 
@@ -126,15 +130,20 @@ def mapped(change: Callable[[Tensor], Tensor], value: Any, *, output: bool = Fal
     return replaced(value, map(change, tensors), output=output)
 
 
-def signature_of(component: str, method: str, reading: Reading) -> Signature:
+def signature_of(
+    component: str, method: str, reading: Reading, adapters: Sequence[Adapter] = ()
+) -> Signature:
     """The one of all calls that are alike."""
-    key = component, method, reading.form
+    ids = tuple([(one.id, one.weight) for one in adapters]) if adapters else ()
+    key = component, method, reading.form, ids
     found = _known.get(key)
     if found is None:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
         rows = rows_of(reading.tensors)
         shapes = " ".join(shape_text(tensor, rows) for tensor in reading.tensors)
+        if ids:
+            shapes += f" {len(ids)} adapters"
         kind = CallKind(component, method, shapes)
         found = _known.setdefault(key, Signature(*key, kind, rows))
     return found

@@ -147,6 +147,13 @@ class Residency:
         found = [self._resident(held) for held in list(self._room.held.values())]
         return sorted(filter(None, found), key=lambda resident: -resident.component.bytes)
 
+    def grown(self, component: Component) -> None:
+        """A call has added to what the component takes; others make room for it."""
+        with self._changed:
+            if (held := self._room.held.get(component.id)) and held.tier is Tier.DEVICE:
+                held.on_device = tiers.held_bytes(held.module)
+                self._room.make(0)
+
     def empty(self, keep: Component) -> None:
         """Evict all that no call is using but one, and free what torch keeps for later."""
         with self._changed:
