@@ -24,7 +24,7 @@ def queue_at(address: str, driver: ModuleType | None = None) -> JobQueue:
     return JobQueue(engine)
 
 
-def submit(queue: JobQueue, prompt: str = "a red circle", **options: Any) -> Job:
+def submit(queue: JobQueue, prompt: str = "a red circle", /, **options: Any) -> Job:
     request = {"modality": "image", "model": "prism", **options}
     return queue.submit(Recipe({"prompt": prompt}), **request)
 

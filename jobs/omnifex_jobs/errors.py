@@ -69,6 +69,20 @@ class InvalidLimit(JobsError):
         super().__init__(f"{name} is {value!r}, but must be {allowed}.")
 
 
+class InvalidSchedule(JobsError):
+    code = "invalid_schedule"
+
+    def __init__(self, value: str, why: str) -> None:
+        super().__init__(f"{value!r} is no schedule: {why}.")
+
+
+class ScheduleNotFound(JobsError):
+    code = "schedule_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No schedule {name!r}; `omnifex schedules` shows those there are.")
+
+
 class InvalidRecipe(JobsError):
     code = "invalid_recipe"
 

@@ -19,10 +19,12 @@ from omnifex_jobs import (
     traces,
     workers,
 )
+from omnifex_jobs.batches import Batches
 from omnifex_jobs.beats import Stop
 from omnifex_jobs.claims import Wish
 from omnifex_jobs.clock import LeaseWatch
 from omnifex_jobs.database import reading
+from omnifex_jobs.hints import Hints
 from omnifex_jobs.lanes import open_lanes
 from omnifex_jobs.moves import record
 from omnifex_jobs.recipe import Recipe
@@ -39,6 +41,7 @@ from omnifex_jobs.records import (
     Worker,
 )
 from omnifex_jobs.rules import Rules
+from omnifex_jobs.schedules import Schedules
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import State
 from omnifex_jobs.submit import submit
@@ -51,6 +54,9 @@ class JobQueue:
         self._engine = engine
         self._watch = watch or LeaseWatch()
         self.rules = Rules(engine)
+        self.schedules = Schedules(engine)
+        self.batches = Batches(engine)
+        self.hints = Hints(engine)
 
     # Users
 
@@ -67,7 +73,9 @@ class JobQueue:
         """All of them or none, in one transaction: far faster than one by one."""
         with self._engine.begin() as db:
             ids = [submit(db, submission) for submission in submissions]
-            return find.by_ids(db, ids)
+            made = find.by_ids(db, ids)
+        self.hints.send()
+        return made
 
     def cancel(self, job_id: str, reason: str = "") -> Job:
         """Ends a waiting job now; asks a running one to stop (`cancel_requested`)."""

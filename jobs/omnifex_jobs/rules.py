@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine
 
-from omnifex_jobs import owners, queues
+from omnifex_jobs import owners, queues, retention
 from omnifex_jobs.database import reading
 from omnifex_jobs.owners import Owner
 from omnifex_jobs.queues import DEFAULT, Queue
+from omnifex_jobs.states import FINAL, State
 
 
 class Rules:
@@ -44,3 +47,18 @@ class Rules:
         """Its share and limits from now on, for jobs that wait as well."""
         with self._engine.begin() as db:
             owners.settle_owner(db, owner)
+
+    def prune(self, older_than_s: float, states: Sequence[State] = FINAL) -> tuple[int, list[str]]:
+        """Forgets jobs that ended longer ago; returns how many, and files that no job has now.
+
+        A job whose child has yet to end stays. Many small transactions: others get their turn.
+        """
+        forgotten, files = 0, list[str]()
+        while True:
+            with self._engine.begin() as db:
+                job_ids = retention.old_jobs(db, round(older_than_s * 1000), states)
+                if not job_ids:
+                    retention.forget_progress(db)
+                    return forgotten, files
+                files += retention.forget(db, job_ids)
+                forgotten += len(job_ids)

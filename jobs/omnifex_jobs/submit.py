@@ -113,9 +113,12 @@ def _insert_job(db: Connection, job_id: str, state: State, submission: Submissio
 
 def _known(db: Connection, submission: Submission) -> str | None:
     """The job that has this idempotency key, if it asks for the same thing, or this unique key."""
-    same = job.c.idempotency_key == submission.idempotency_key
+    same = (
+        job.c.idempotency_key == submission.idempotency_key,
+        job.c.idempotency_key.is_not(None),
+    )
     asked = (submission.recipe.hash, submission.modality, submission.model)
-    found = select(job.c.id, job.c.recipe_hash, job.c.modality, job.c.model).where(same)
+    found = select(job.c.id, job.c.recipe_hash, job.c.modality, job.c.model).where(*same)
     for row in db.execute(found):
         if tuple(row)[1:] != asked:
             raise IdempotencyConflict(str(submission.idempotency_key), row.id)

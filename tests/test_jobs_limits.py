@@ -1,0 +1,217 @@
+"""What ends jobs by itself: timeouts, stalls, crashes, expiry. And unique jobs, batches, hints."""
+
+import threading
+import time
+
+import pytest
+from jobs_cases import artifact, kinds, submit
+from sqlalchemy import inspect, select
+
+from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State
+from omnifex_jobs import rescue as rescuing
+from omnifex_jobs.beats import Stop
+from omnifex_jobs.clock import LeaseWatch
+from omnifex_jobs.database import is_postgresql
+from omnifex_jobs.errors import JobNotFound, NotRetryable
+from omnifex_jobs.hints import Hints
+from omnifex_jobs.schema import artifact as artifacts
+from omnifex_jobs.schema import recipe
+
+
+def take(queue: JobQueue, **options: object) -> Claim:
+    submit(queue, **options)
+    [claim] = queue.claim("w")
+    return claim
+
+
+def crash(queue: JobQueue, progress: float | None = None) -> None:
+    """The worker takes the job, gets so far, and falls silent."""
+    [claim] = queue.claim("w", lease_s=0)
+    if progress is not None:
+        queue.report(claim, Report(Progress(progress)))
+    time.sleep(0.01)
+    assert queue.rescue() == [claim.job.id]
+
+
+def test_a_timeout_is_told_by_the_beat_and_is_final(queue: JobQueue) -> None:
+    claim = take(queue, timeout_ms=1)
+    time.sleep(0.01)
+    assert queue.beat("w") == {claim.job.id: Stop.TIMEOUT}
+    assert queue.stop(claim, retry_after_s=0) == State.FAILED
+    assert queue.get(claim.job.id).error == JobError(
+        "timeout", "It took longer than its timeout of 0.001 s."
+    )
+
+
+def test_a_job_without_progress_is_tried_again(queue: JobQueue) -> None:
+    claim = take(queue, stall_ms=50)
+    queue.report(claim, Report(Progress(0.1)))
+    assert queue.beat("w") == {}
+    time.sleep(0.06)
+    assert queue.beat("w") == {claim.job.id: Stop.STALLED}
+    assert queue.stop(claim, retry_after_s=0) == State.SCHEDULED
+    error = queue.get(claim.job.id).error
+    assert error == JobError("stalled", "It made no progress for 0.05 s.", retryable=True)
+
+
+def test_a_cancel_goes_before_a_timeout_and_nothing_is_a_release(queue: JobQueue) -> None:
+    claim = take(queue, timeout_ms=1)
+    queue.cancel(claim.job.id)
+    assert queue.stop(claim) == State.CANCELED
+    claim = take(queue)
+    assert queue.stop(claim) == State.QUEUED
+    assert queue.get(claim.job.id).attempt == 0
+
+
+def test_a_timeout_that_its_worker_does_not_keep_is_kept_for_it(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = take(queue, timeout_ms=1)
+    time.sleep(0.01)
+    assert queue.rescue() == []
+    monkeypatch.setattr(rescuing, "GRACE_MS", 1)
+    assert queue.rescue() == [claim.job.id]
+    error = queue.get(claim.job.id).error
+    assert error is not None
+    assert error.code == "timeout"
+
+
+def test_a_job_that_kills_its_workers_is_poison(queue: JobQueue) -> None:
+    made = submit(queue, max_attempts=9)
+    for _ in range(3):
+        crash(queue)
+    ended = queue.get(made.id)
+    assert (ended.state, ended.crash_count) == (State.FAILED, 3)
+    assert ended.error == JobError(
+        "poison", "It was running when its worker died 3 times, each time no further."
+    )
+    assert queue.retry(made.id).crash_count == 0
+
+
+def test_a_crash_after_new_progress_uses_no_attempt(queue: JobQueue) -> None:
+    made = submit(queue, max_attempts=2)
+    for reached in (0.1, 0.2, 0.3, 0.4, 0.5):
+        crash(queue, reached)
+    assert (queue.get(made.id).attempt, queue.get(made.id).crash_count) == (0, 1)
+    crash(queue)
+    assert (queue.get(made.id).state, queue.get(made.id).attempt) == (State.QUEUED, 1)
+
+
+def test_a_lease_is_over_when_it_was_seen_unchanged_for_its_time() -> None:
+    class Lease:
+        claim_token, lease_until, lease_ms = "t", 5_000_000, 30_000  # by a clock an hour ahead
+
+    now = [100.0]
+    watch, lease = LeaseWatch(lambda: now[0]), Lease()
+    assert watch.run_out([lease]) == []
+    now[0] += 29
+    assert watch.run_out([lease]) == []
+    lease.lease_until += 10_000  # it was renewed
+    now[0] += 29
+    assert watch.run_out([lease]) == []
+    now[0] += 30
+    assert watch.run_out([lease]) == ["t"]
+    lease.lease_until = 0  # its worker said goodbye
+    assert LeaseWatch(lambda: now[0]).run_out([lease]) == ["t"]
+
+
+def test_a_clock_that_is_an_hour_off_rescues_nobody(queue: JobQueue) -> None:
+    if is_postgresql(queue._engine.url):
+        return  # its leases are by the server's clock, which is another process
+    claim = take(queue)
+    with queue._engine.begin() as db:  # as this machine's clock set ahead would show it
+        db.exec_driver_sql("UPDATE job SET lease_until = lease_until - 3600000")
+    assert queue.rescue() == []
+    queue.succeed(claim)
+
+
+def test_what_has_not_begun_when_it_expires_fails(queue: JobQueue) -> None:
+    past = round(time.time() * 1000) - 10_000
+    parent = submit(queue)
+    waiting = [
+        submit(queue, expires_at=past),
+        submit(queue, expires_at=past, run_at=past + 10_000_000),
+        submit(queue, expires_at=past, parents=[parent.id]),
+    ]
+    assert queue.stage() == 3
+    assert {queue.get(it.id).error for it in waiting} == {
+        JobError("expired", "It had not begun when it expired.")
+    }
+    assert queue.get(parent.id).state == State.QUEUED
+    assert queue.stage() == 0
+    assert queue.retry(waiting[0].id).expires_at is None
+
+
+def test_a_unique_job_is_one_until_it_has_ended(queue: JobQueue) -> None:
+    first = submit(queue, unique_key="daily")
+    assert submit(queue, "other", unique_key="daily").id == first.id
+    queue.cancel(first.id)
+    second = submit(queue, unique_key="daily")
+    assert second.id != first.id
+    with pytest.raises(NotRetryable, match=f"job {second.id} does the same"):
+        queue.retry(first.id)
+
+
+def test_many_submit_a_unique_job_at_once(queue: JobQueue) -> None:
+    made: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(submit(queue, unique_key="k").id))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert len(set(made)) == len(queue.find()) == 1
+
+
+def test_a_batch_is_counted_and_canceled_as_one(queue: JobQueue) -> None:
+    parent = submit(queue, batch="b")
+    child = submit(queue, batch="b", parents=[parent.id])
+    other = submit(queue)
+    assert queue.batches.counts("b") == {State.QUEUED: 1, State.BLOCKED: 1}
+    assert queue.batches.jobs("b") == [parent.id, child.id]
+    assert queue.batches.cancel("b", "enough") == 2
+    assert queue.batches.counts("b") == {State.CANCELED: 2}
+    assert queue.get(child.id).error == JobError("canceled", "enough")
+    assert queue.get(other.id).state == State.QUEUED
+
+
+def test_old_jobs_are_forgotten_with_all_that_hangs_on_them(queue: JobQueue) -> None:
+    parent = submit(queue, "parent")
+    child = submit(queue, "child", parents=[parent.id])
+    queue.succeed(queue.claim("w")[0], [artifact("a"), artifact("b")])
+    lone = submit(queue, "lone")
+    claims = {it.job.id: it for it in queue.claim("w", limit=2)}
+    queue.succeed(claims[lone.id], [artifact("b")])
+    time.sleep(0.01)
+    assert queue.rules.prune(3600) == (0, [])
+    assert queue.rules.prune(0, [State.FAILED]) == (0, [])
+    assert queue.rules.prune(0) == (1, [])  # the parent stays: its child runs
+    with pytest.raises(JobNotFound):
+        queue.get(lone.id)
+    queue.succeed(claims[child.id])
+    time.sleep(0.01)
+    forgotten, files = queue.rules.prune(0)
+    assert (forgotten, sorted(files)) == (2, ["a" * 64, "b" * 64])
+    assert queue.find() == queue.events() == []
+    with queue._engine.begin() as db:
+        assert db.execute(select(recipe)).all() == db.execute(select(artifacts)).all() == []
+        assert inspect(db).has_table("job")
+
+
+def test_a_hint_rings_at_once_on_a_server(queue: JobQueue) -> None:
+    rung = threading.Event()
+    listening = Hints(queue._engine)
+    listening.listen(rung.set)
+    if not is_postgresql(queue._engine.url):
+        queue.hints.send()
+        assert not rung.wait(0.05)
+        return
+    deadline = time.monotonic() + 30
+    while not rung.wait(0.1) and time.monotonic() < deadline:
+        submit(queue)
+    assert rung.is_set()
+    listening.close()
+    assert kinds(queue)[0] == "queued"
