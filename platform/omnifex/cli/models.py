@@ -10,11 +10,13 @@ import typer
 
 from omnifex.cli import options
 from omnifex.cli.options import open_studio
+from omnifex.cli.planning import plan
 
 if TYPE_CHECKING:
     from omnifex_registry import Model
 
-commands = typer.Typer(help="Models: list, search, add, show, set, alias, verify, remove.")
+commands = typer.Typer(help="Models: list, search, add, show, plan, set, alias, verify, remove.")
+commands.command()(plan)
 Name = Annotated[str, typer.Argument(help="The model's name.", show_default=False)]
 
 
