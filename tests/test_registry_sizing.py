@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -49,6 +50,7 @@ def configs(tmp_path: Path) -> Callable[..., Path]:
 
 def resident_bytes() -> int:
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # or what was free before would be used first
     size: int = psutil.Process(os.getpid()).memory_info().rss
     return size
 

@@ -21,6 +21,7 @@ from omnifex_registry.errors import (
     WeightsMismatch,
 )
 from omnifex_registry.libraries import find_class
+from omnifex_registry.quantisation import quantization
 from omnifex_registry.records import Component
 from omnifex_registry.weights import Weights, read_weights, refuse_pickles
 
@@ -79,6 +80,8 @@ def _pretrained(
         return found.from_pretrained(component.path, local_files_only=True)
     if weights.quantised:
         return _gguf(found, component, weights, dtype)
+    way = component.settings.get("quantize")
+    quantised = {"quantization_config": quantization(way, dtype)} if way else {}
     # Some classes draw random numbers in __init__, whatever becomes of them.
     with _loading, _without_bars(found), torch.random.fork_rng(devices=[]):
         module, report = found.from_pretrained(
@@ -88,6 +91,7 @@ def _pretrained(
             variant=weights.variant,
             dtype=dtype,
             output_loading_info=True,
+            **quantised,
             ignore_mismatched_sizes=True,  # else an error of many lines; reported below
         )
     # Tensors that the class does not want are no fault: a T5 encoder from a whole T5.
@@ -179,9 +183,14 @@ def _ready(module: nn.Module, device: torch.device) -> nn.Module:
     for tensor in chain(module.parameters(), module.buffers()):
         # A tensor mapped from a file lies where its header ends: its address depends on metadata,
         # and oneMKL promises equal bits for equally aligned memory only.
-        if device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
+        if device.type == "cpu" and has_address(tensor) and tensor.data_ptr() % ALIGNMENT:
             tensor.data = tensor.data.clone()
     return module
+
+
+def has_address(tensor: torch.Tensor) -> bool:
+    """Whether its numbers are its own: those of torchao are other tensors put together."""
+    return not hasattr(tensor, "__tensor_flatten__")
 
 
 @contextmanager

@@ -21,13 +21,13 @@ from omnifex_registry.fitting import quiet
 from omnifex_registry.kinds import Kind
 from omnifex_registry.layout import Slot, read_layout
 from omnifex_registry.libraries import check_library
+from omnifex_registry.quantisation import BYTES
 from omnifex_registry.records import Component
 from omnifex_registry.sanity import check_config, refuse_code
 from omnifex_registry.skeleton import load_skeleton
 
 SHAPES = Path(__file__).parent / "shapes"
-# Bytes of a number in the weights of linear layers, with the scales of their groups.
-QUANTISED: Mapping[str, float] = {"int8": 1 + 4 / 1024, "int4": 0.5 + 4 / 128}
+QUANTISED: Mapping[str, float] = {way: BYTES[way] for way in ("int8", "int4")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Settings of a model: how its backbone is made fast, on whatever device runs it.
+"""Settings of a model: how its parts are made fast or small, on whatever device runs them.
 
 They are stored with the model and written into each job's recipe, for they change bits (attention,
 compilation) or more than that (caches). docs/engine.md says what each of them brings.
@@ -21,6 +21,8 @@ from pydantic import (
 
 from omnifex.errors import OmnifexError
 from omnifex_registry import Component, Model
+
+OF_AUTOENCODERS = frozenset({"tiling", "slicing"})  # all others are of backbones
 
 
 class InvalidSettings(OmnifexError):
@@ -48,7 +50,19 @@ class Settings(BaseModel):
         default=5, ge=2, le=100, description="Of the taylor-seer cache, in steps."
     )
 
-    @field_validator("attention", "compile", "cache", mode="before")
+    quantize: Literal["int8", "fp8", "int4", "nf4"] | None = Field(
+        default=None, description="Keep the linear layers in fewer bits (torchao, bitsandbytes)."
+    )
+    storage: Literal["float8"] | None = Field(
+        default=None, description="Keep each layer in fewer bits until it computes."
+    )
+    offload: bool = Field(
+        default=False, description="Keep weights in host memory, each layer going to the device."
+    )
+    tiling: bool = Field(default=False, description="The autoencoder works on tiles.")
+    slicing: bool = Field(default=False, description="The autoencoder works on one item at a time.")
+
+    @field_validator("attention", "compile", "cache", "quantize", "storage", mode="before")
     @classmethod
     def nothing(cls, value: Any) -> Any:
         """How a command line says None."""
@@ -60,6 +74,10 @@ class Settings(BaseModel):
             raise ValueError("a cache decides at each step what to run, which no graph can do")
         if self.autotune and not self.compile:
             raise ValueError("autotune says how to compile, so compile must be set with it")
+        if self.quantize and self.storage:
+            raise ValueError("quantize and storage both say how weights are kept; choose one")
+        if self.graphs and (self.offload or self.storage):
+            raise ValueError("a graph needs weights that stay as they are; leave graphs out")
         return self
 
     @property
@@ -79,20 +97,31 @@ def settings_of(values: Mapping[str, Any], model: str) -> Settings:
 
 
 def tuned(model: Model) -> Model:
-    """The model with its backbones set: components of their own, with other bits and costs.
+    """The model with its parts set: components of their own, with other bits and costs.
 
     Two models may share a backbone's files and differ in settings; so may jobs of one model.
     """
     if not model.settings:
         return model
     parts = {
-        role: with_settings(part, model.settings) if part.kind == "backbone" else part
+        role: with_settings(part, concerning(part, model.settings))
         for role, part in model.components.items()
     }
     return replace(model, components=parts)
 
 
+def concerning(component: Component, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the settings that are about such a component."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if component.kind == ("autoencoder" if name in OF_AUTOENCODERS else "backbone")
+    }
+
+
 def with_settings(component: Component, settings: Mapping[str, Any]) -> Component:
+    if not settings:
+        return component
     said = ",".join(f"{name}={value}" for name, value in sorted(settings.items()))
     return replace(component, id=f"{component.id}+{said}", settings=settings)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, wraps
 from typing import Any
 
@@ -16,13 +17,15 @@ import torch
 from torch import nn
 
 from omnifex.engine.acceleration.graphs import Graphs
-from omnifex.settings import InvalidSettings, Settings
+from omnifex.settings import OF_AUTOENCODERS, InvalidSettings, Settings
 from omnifex_registry import Component, Model
 from omnifex_registry.libraries import find_class
+from omnifex_registry.quantisation import quantization
 
 log = logging.getLogger("omnifex.engine")
 
 SET_UP = "_omnifex_set_up"
+STORED_AS = {"float8": torch.float8_e4m3fn}
 HEAD = 64  # the width of an attention head that all backends know
 
 
@@ -39,10 +42,24 @@ def accelerate(module: Any, component: Component, device: torch.device) -> None:
         set_attention(module, settings.attention)
     if settings.cache:
         module.enable_cache(cache_config(settings))
+    if settings.storage:
+        module.enable_layerwise_casting(STORED_AS[settings.storage], compute_dtype=module.dtype)
+    if settings.tiling:
+        module.enable_tiling()
+    if settings.slicing:
+        module.enable_slicing()
     if settings.compile:
         compile_parts(module, settings)
     if settings.graphs:
         module.forward = Graphs(module)
+
+
+def loadable(component: Component, device: torch.device) -> Component:
+    """The component as its loading on this device can follow its settings."""
+    if not component.settings.get("quantize"):
+        return component
+    settings, _ = usable(Settings(**component.settings), device)
+    return replace(component, settings=settings.chosen)
 
 
 def release(module: Any) -> None:
@@ -98,10 +115,37 @@ def try_graphs(settings: Settings, device: torch.device) -> None:
         raise RuntimeError("only CUDA devices have graphs")
 
 
+def try_quantizing(settings: Settings, device: torch.device) -> None:
+    linear = torch.nn.Linear(HEAD, HEAD, device=device, dtype=torch.bfloat16)
+    if settings.quantize == "nf4":
+        if device.type != "cuda":  # as diffusers has it
+            raise RuntimeError("4 bits of bitsandbytes need a GPU")
+        from bitsandbytes.functional import quantize_4bit
+
+        quantize_4bit(linear.weight.data, quant_type="nf4")
+        return
+    from torchao.quantization import quantize_
+
+    quantize_(linear, quantization(str(settings.quantize), torch.bfloat16).quant_type)
+    linear(torch.zeros(1, HEAD, device=device, dtype=torch.bfloat16))
+
+
+def try_storing(settings: Settings, device: torch.device) -> None:
+    torch.zeros(2, device=device).to(STORED_AS[str(settings.storage)]).to(torch.bfloat16)
+
+
+def try_offloading(settings: Settings, device: torch.device) -> None:
+    if device.type == "cpu":
+        raise RuntimeError("weights on a CPU are in host memory already")
+
+
 TRIALS: dict[str, Callable[[Settings, torch.device], None]] = {
     "attention": try_attention,
     "compile": try_compiling,
     "graphs": try_graphs,
+    "quantize": try_quantizing,
+    "storage": try_storing,
+    "offload": try_offloading,
 }
 
 
@@ -162,15 +206,16 @@ def repeated_blocks(module: nn.Module) -> list[nn.Module]:
 
 def check(settings: Settings, model: Model) -> None:
     """InvalidSettings where no backbone of the model could ever follow them, on any device."""
-    backbones = [part for part in model.components.values() if part.kind == "backbone"]
-    if not backbones:
-        raise InvalidSettings(f"model {model.name!r} has no backbone that settings could change.")
     if settings.attention:
         check_attention(settings.attention)
-    for part in backbones:
-        found = find_class(part.library, part.class_name, part.role)
-        for name, able in CAPABLE.items():
-            if getattr(settings, name) and not able(found, settings):
+    for name in settings.chosen:
+        kind = "autoencoder" if name in OF_AUTOENCODERS else "backbone"
+        parts = [part for part in model.components.values() if part.kind == kind]
+        if not parts:
+            raise InvalidSettings(f"model {model.name!r} has no {kind} that {name} could change.")
+        for part in parts if name in CAPABLE else ():
+            found = find_class(part.library, part.class_name, part.role)
+            if not CAPABLE[name](found, settings):
                 raise InvalidSettings(
                     f"{name}={getattr(settings, name)} does not suit model {model.name!r}: its "
                     f"{part.role} is a {part.class_name}, which has no means for it."
@@ -183,6 +228,10 @@ CAPABLE: dict[str, Callable[[Any, Settings], bool]] = {
         settings.compile == "whole" or bool(getattr(found, "_repeated_blocks", None))
     ),
     "cache": lambda found, settings: hasattr(found, "enable_cache"),
+    "quantize": lambda found, settings: hasattr(found, "from_single_file"),
+    "storage": lambda found, settings: hasattr(found, "enable_layerwise_casting"),
+    "tiling": lambda found, settings: hasattr(found, "enable_tiling"),
+    "slicing": lambda found, settings: hasattr(found, "enable_slicing"),
 }
 
 

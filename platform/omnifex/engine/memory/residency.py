@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from omnifex.engine.acceleration.settings import accelerate, forget
+from omnifex.engine.acceleration.settings import accelerate, forget, loadable
 from omnifex.engine.memory import tiers
 from omnifex.engine.memory.resident import Resident, TooLarge
 from omnifex.engine.memory.room import Held, Room
@@ -236,7 +236,7 @@ class Residency:
     # Bringing in, by the one thread that marked the entry as moving
 
     def _bring_in(self, held: Held, need: int) -> None:
-        fits = held.size <= self.budget
+        fits = held.size <= self.budget and not self._room.by_layers(held.component)
         if not fits and not self._room.host_budget:
             raise TooLarge(held.component, held.size, self.budget, self.device)
         if fits:
@@ -263,7 +263,8 @@ class Residency:
     def _load(self, held: Held, device: torch.device) -> None:
         began = time.perf_counter()
         dtype = self.dtype_of(held.component)
-        load = partial(load_component, held.component, device=device, dtype=dtype)
+        component = loadable(held.component, self.device)
+        load = partial(load_component, component, device=device, dtype=dtype)
         try:
             held.module = load()
         except Exception as error:

@@ -70,6 +70,10 @@ class Room:
         """Bytes on the device, of what is on its way included."""
         return sum(held.on_device for held in list(self.held.values()))
 
+    def by_layers(self, component: Component) -> bool:
+        """Whether its settings keep it in host memory, where that is another memory."""
+        return bool(self.host_budget and component.settings.get("offload"))
+
     def make(self, size: int, *, wait: bool = False) -> None:
         """Evict until so many bytes are free; what is pinned stays, or is waited for."""
         while self.taken + size > self.budget:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from omnifex.engine.acceleration.settings import release
 from omnifex_registry import Component, dtype_of
 from omnifex_registry.headers import bits_of
+from omnifex_registry.loading import has_address
+from omnifex_registry.quantisation import BYTES
 
 CPU = torch.device("cpu")
 SHARE_OF_RAM = 0.5  # of a machine whose CPU is the device: jobs, files and the page cache need some
@@ -56,7 +58,8 @@ def ram() -> int:
 
 def expected_bytes(component: Component, device: torch.device, dtype: torch.dtype | None) -> int:
     """What the component will take once loaded, by its headers: floats change their type."""
-    loaded_as = dtype_of(component, device, dtype).itemsize * 8
+    way = component.settings.get("quantize")
+    loaded_as = BYTES[way] * 8 if way else dtype_of(component, device, dtype).itemsize * 8
     return sum(
         int(parameters * (loaded_as if stored.startswith(("F", "BF")) else bits_of(stored)) / 8)
         for stored, parameters in component.dtypes.items()
@@ -72,8 +75,16 @@ def tensors(module: Any) -> list[Tensor]:
 
 def held_bytes(module: Any) -> int:
     """What its tensors take, shared ones once."""
-    storages = {tensor.untyped_storage().data_ptr(): tensor for tensor in tensors(module)}
-    return sum(tensor.untyped_storage().nbytes() for tensor in storages.values())
+    found = [part.untyped_storage() for tensor in tensors(module) for part in plain(tensor)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in found}.values())
+
+
+def plain(tensor: Tensor) -> list[Tensor]:
+    """The tensors that hold its numbers: several where it is quantised by torchao."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return [tensor]
+    names, _ = tensor.__tensor_flatten__()
+    return [part for name in names for part in plain(getattr(tensor, name))]
 
 
 def weights(module: Any) -> list[Tensor]:
@@ -101,7 +112,7 @@ def to_host(module: Any, device: torch.device) -> None:
     release(module)
     module.to(CPU)
     if device.type == "cuda":
-        for tensor in tensors(module):
+        for tensor in filter(has_address, tensors(module)):
             tensor.data = tensor.data.pin_memory()
 
 
