@@ -225,6 +225,7 @@ def test_a_database_of_the_first_version_is_upgraded_with_its_jobs(
     migrate(engine)
     queue = JobQueue(engine)
     assert [it.id for it in queue.workers()] == ["01W"]
+    assert [it.id for it in queue.find(text="circle")] == ["01A"]
     [claim] = queue.claim("w")
     assert (claim.job.id, claim.job.recipe, claim.job.queue) == (
         "01A",

@@ -170,9 +170,11 @@ def test_jobs_are_found_by_all_that_is_given(queue: JobQueue) -> None:
     tone = submit(queue, "a sine tone", modality="audio", model="other")
     queue.cancel(tone.id)
     assert [it.id for it in queue.find()] == [tone.id, circle.id]
-    assert [it.id for it in queue.find(text="red C")] == [circle.id]
-    assert [it.id for it in queue.find(text="100%")] == [circle.id]
-    assert queue.find(text="1_0") == queue.find(text="prompt") == []
+    assert [it.id for it in queue.find(text="circle RED")] == [circle.id]
+    assert [it.id for it in queue.find(text="100% circ*")] == [circle.id]
+    assert [it.id for it in queue.find(text='"red circle"')] == [circle.id]
+    for words in ("1_0", "prompt", "circ", '"circle red"', "%", '"', "red AND tone", "*"):
+        assert queue.find(text=words) == []
     assert [it.id for it in queue.find(state="canceled", modality="audio", model="other")] == [
         tone.id
     ]

@@ -4,6 +4,7 @@ from omnifex_jobs.artifacts import ArtifactStore, StoredFile
 from omnifex_jobs.costs import CallCost, ComponentCost, keep_costs, known_costs
 from omnifex_jobs.database import open_database, reading, sqlite_advice
 from omnifex_jobs.errors import JobsError
+from omnifex_jobs.lineage import Edge, Lineage
 from omnifex_jobs.migrate import migrate
 from omnifex_jobs.queue import JobQueue
 from omnifex_jobs.recipe import Recipe
@@ -19,22 +20,27 @@ from omnifex_jobs.records import (
     Submission,
     TracePart,
     Worker,
+    new_id,
 )
-from omnifex_jobs.states import MOVES, State
+from omnifex_jobs.search import Wanted
+from omnifex_jobs.states import MOVES, RULES, State
 
 __all__ = [
     "MOVES",
+    "RULES",
     "Artifact",
     "ArtifactStore",
     "Attempt",
     "CallCost",
     "Claim",
     "ComponentCost",
+    "Edge",
     "Event",
     "Job",
     "JobError",
     "JobQueue",
     "JobsError",
+    "Lineage",
     "Progress",
     "Recipe",
     "Report",
@@ -42,10 +48,12 @@ __all__ = [
     "StoredFile",
     "Submission",
     "TracePart",
+    "Wanted",
     "Worker",
     "keep_costs",
     "known_costs",
     "migrate",
+    "new_id",
     "open_database",
     "reading",
     "sqlite_advice",

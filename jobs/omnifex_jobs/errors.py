@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class JobsError(Exception):
     """Base of all errors here: a stable `code` for programs, one sentence for people."""
@@ -14,6 +16,28 @@ class JobNotFound(JobsError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"No job {job_id!r} in this database; `omnifex jobs list` shows them.")
+
+
+class ForeignJob(JobsError):
+    code = "foreign_job"
+
+    def __init__(self, job_id: str, owner: str) -> None:
+        super().__init__(
+            f"Job {job_id!r} belongs to somebody else than {owner!r}; give a job of your own, or a "
+            "copy of its file."
+        )
+
+
+class DependencyCycle(JobsError):
+    """Jobs that wait for each other in a ring, so that none could ever start."""
+
+    code = "dependency_cycle"
+
+    def __init__(self, ring: Sequence[str]) -> None:
+        super().__init__(
+            f"Jobs wait for each other in a ring ({' needs '.join(map(repr, ring))}); "
+            "take one of these dependencies away."
+        )
 
 
 class LostClaim(JobsError):

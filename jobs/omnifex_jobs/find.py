@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, literal, select, union_all
 
-from omnifex_jobs.errors import JobNotFound, UnknownState
+from omnifex_jobs.errors import JobNotFound
 from omnifex_jobs.moves import SLICE, in_state
 from omnifex_jobs.postgresql import settle_events
 from omnifex_jobs.records import Artifact, Attempt, Event, Job, JobError, Progress
@@ -20,6 +20,7 @@ from omnifex_jobs.schema import (
     job_artifact,
     job_attempt,
     job_dependency,
+    job_tag,
     recipe,
 )
 from omnifex_jobs.states import State
@@ -42,7 +43,7 @@ def lock(db: Connection, job_id: str) -> str:
 
 def by_ids(db: Connection, job_ids: Sequence[str]) -> list[Job]:
     """The jobs in the order asked for."""
-    some = (job.c.id.in_(part) for part in _slices(job_ids))
+    some = (job.c.id.in_(part) for part in slices(job_ids))
     found = {item.id: item for where in some for item in load(db, where)}
     return [found[job_id] for job_id in job_ids]
 
@@ -51,32 +52,7 @@ def load(db: Connection, *where: ColumnElement[bool], limit: int | None = None) 
     """Jobs, newest first, in a few statements however many they are."""
     rows = select(job, recipe.c.canonical).join(recipe, recipe.c.hash == job.c.recipe_hash)
     found = db.execute(rows.where(*where).order_by(job.c.id.desc()).limit(limit)).all()
-    return [item for part in _slices(found) for item in _jobs(db, part)]
-
-
-def matching(
-    state: str | None, modality: str | None, model: str | None, text: str | None, before: str | None
-) -> list[ColumnElement[bool]]:
-    """The conditions of a search; `text` is looked for in the recipe's values, in any case."""
-    conditions: list[ColumnElement[bool]] = []
-    if state is not None:
-        conditions.append(in_state(known_state(state)))
-    if modality is not None:
-        conditions.append(job.c.modality == modality)
-    if model is not None:
-        conditions.append(job.c.model == model)
-    if text is not None:
-        conditions.append(recipe.c.words.contains(text.casefold(), autoescape=True))
-    if before is not None:
-        conditions.append(job.c.id < before)
-    return conditions
-
-
-def known_state(word: str) -> State:
-    try:
-        return State(word)
-    except ValueError:
-        raise UnknownState(word, list(State)) from None
+    return [item for part in slices(found) for item in _jobs(db, part)]
 
 
 def events(db: Connection, job_id: str | None, after: int, limit: int) -> list[Event]:
@@ -102,7 +78,7 @@ def attempts(db: Connection, job_id: str) -> list[Attempt]:
 def over(db: Connection, job_ids: Collection[str]) -> set[str]:
     """Those of the jobs that have ended, or are not in this database."""
     going = select(job.c.id).where(job.c.completed_at.is_(None))
-    parts = _slices(list(job_ids))
+    parts = slices(list(job_ids))
     return {*job_ids} - {
         one for part in parts for one in db.scalars(going.where(job.c.id.in_(part)))
     }
@@ -114,14 +90,15 @@ def counts(db: Connection) -> dict[State, int]:
     return {State(state): jobs for state, jobs in db.execute(union_all(*each))}
 
 
-def _slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """As many at once as one statement may name."""
     return (items[start : start + SLICE] for start in range(0, len(items), SLICE))
 
 
 def _jobs(db: Connection, rows: Sequence[Any]) -> list[Job]:
     ids = [row.id for row in rows]
-    files, parents = _artifacts(db, ids), _parents(db, ids)
-    return [_job(row, files[row.id], parents[row.id]) for row in rows]
+    files, parents, tags = _artifacts(db, ids), _parents(db, ids), _tags(db, ids)
+    return [_job(row, files[row.id], parents[row.id], tags[row.id]) for row in rows]
 
 
 def _artifacts(db: Connection, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
@@ -144,7 +121,17 @@ def _parents(db: Connection, job_ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _job(row: Any, artifacts: Sequence[Artifact], parents: Sequence[str]) -> Job:
+def _tags(db: Connection, job_ids: Sequence[str]) -> dict[str, list[str]]:
+    ours = select(job_tag).where(job_tag.c.job_id.in_(job_ids))
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in db.execute(ours.order_by(job_tag.c.tag)):
+        found[row.job_id].append(row.tag)
+    return found
+
+
+def _job(
+    row: Any, artifacts: Sequence[Artifact], parents: Sequence[str], tags: Sequence[str]
+) -> Job:
     return Job(
         id=row.id,
         state=State(row.state),
@@ -179,6 +166,10 @@ def _job(row: Any, artifacts: Sequence[Artifact], parents: Sequence[str]) -> Job
         stall_ms=row.stall_ms,
         expires_at=row.expires_at,
         crash_count=row.crash_count,
+        tags=tuple(tags),
+        source=row.source,
+        source_id=row.source_id,
+        environment=row.environment or {},
     )
 
 

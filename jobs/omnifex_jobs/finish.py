@@ -20,10 +20,15 @@ from omnifex_jobs.submit import attach
 
 
 def succeed(
-    db: Connection, claim: Claim, artifacts: Sequence[Artifact], metrics: Mapping[str, Any]
+    db: Connection,
+    claim: Claim,
+    artifacts: Sequence[Artifact],
+    metrics: Mapping[str, Any],
+    environment: Mapping[str, Any] | None = None,
 ) -> None:
     """Ends the job and binds its files in one transaction; a late cancel comes too late."""
-    _leave(db, "succeed", claim, SUCCEEDED, progress=1.0, progress_eta=None, metrics=dict(metrics))
+    measured = {"metrics": dict(metrics), "environment": environment and dict(environment)}
+    _leave(db, "succeed", claim, SUCCEEDED, progress=1.0, progress_eta=None, **measured)
     attach(db, claim.job.id, artifacts)
     learn(db, claim.job.shape, metrics)
 

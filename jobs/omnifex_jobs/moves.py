@@ -22,10 +22,13 @@ from omnifex_jobs.schema import event, job, job_attempt, job_dependency
 from omnifex_jobs.states import (
     ALLOWED,
     BLOCKED,
+    CANCEL,
     CANCELED,
     FAILED,
     FINAL,
+    LOST,
     QUEUED,
+    RUN,
     RUNNING,
     SCHEDULED,
     SUCCEEDED,
@@ -49,7 +52,7 @@ def move(
 ) -> list[str]:
     """Moves the jobs that are in `source` and match `where`; returns their ids, oldest first.
 
-    When they end, their children move on too: waiting ones start, or fail with them.
+    When they end, their children move on too: they start, or follow their rule.
     """
     moved = _move(db, verb, source, target, *where, error=error, payload=payload, **values)
     if target in FINAL:
@@ -64,12 +67,12 @@ def settle(db: Connection, ended: Sequence[str] | None = None) -> int:
     while todo is None or todo:
         ours = [] if todo is None else [job.c.id.in_(_children(todo[:SLICE]))]
         later = job.c.run_at > now_ms()
-        ready = ~_has_parent(_parent.c.state != SUCCEEDED)
+        ready = ~_has_parent(_parent.c.state != SUCCEEDED, ~_goes_on_without())
         moved += len(_move(db, "stage", BLOCKED, SCHEDULED, *ours, ready, later))
         moved += len(_move(db, "stage", BLOCKED, QUEUED, *ours, ready))
-        failed = _fail_orphans(db, ours)
-        moved += len(failed)
-        todo = (todo or [])[SLICE:] + failed
+        orphans = _end_orphans(db, ours)
+        moved += len(orphans)
+        todo = (todo or [])[SLICE:] + orphans
     return moved
 
 
@@ -131,22 +134,29 @@ def _end_attempts(
     db.execute(update(job_attempt).where(*open_ones).values(values))
 
 
-def _fail_orphans(db: Connection, ours: Sequence[ColumnElement[bool]]) -> list[str]:
-    lost = _parent.c.state.in_((FAILED, CANCELED))
+def _end_orphans(db: Connection, ours: Sequence[ColumnElement[bool]]) -> list[str]:
+    lost = (_parent.c.state.in_(LOST), job_dependency.c.on_failure != RUN)
     edges = job.join(job_dependency, job_dependency.c.job_id == job.c.id).join(
         _parent, _parent.c.id == job_dependency.c.parent_id
     )
-    columns = select(job.c.id, _parent.c.id.label("parent_id"), _parent.c.state)
+    columns = select(
+        job.c.id, _parent.c.id.label("parent_id"), _parent.c.state, job_dependency.c.on_failure
+    )
     orphans = db.execute(
-        columns.select_from(edges).where(in_state(BLOCKED), lost, *ours).order_by(job.c.id)
+        columns.select_from(edges).where(in_state(BLOCKED), *lost, *ours).order_by(job.c.id)
     ).all()
-    failed = []
-    for orphan in orphans:  # one with several lost parents is failed once, by the first
+    ended = []
+    for orphan in orphans:  # one with several lost parents is ended once, by the first
         why = JobError(
             "dependency", f"Job {orphan.parent_id}, which this one needs, {_ended(orphan.state)}."
         )
-        failed += _move(db, "stage", BLOCKED, FAILED, job.c.id == orphan.id, error=why)
-    return failed
+        target = CANCELED if orphan.on_failure == CANCEL else FAILED
+        ended += _move(db, "stage", BLOCKED, target, job.c.id == orphan.id, error=why)
+    return ended
+
+
+def _goes_on_without() -> ColumnElement[bool]:
+    return _parent.c.state.in_(LOST) & (job_dependency.c.on_failure == RUN)
 
 
 def _ended(state: str) -> str:
@@ -157,6 +167,6 @@ def _children(parents: Sequence[str]) -> Any:
     return select(job_dependency.c.job_id).where(job_dependency.c.parent_id.in_(parents))
 
 
-def _has_parent(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _has_parent(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     edge = job_dependency.join(_parent, _parent.c.id == job_dependency.c.parent_id)
-    return exists().select_from(edge).where(job_dependency.c.job_id == job.c.id, condition)
+    return exists().select_from(edge).where(job_dependency.c.job_id == job.c.id, *conditions)

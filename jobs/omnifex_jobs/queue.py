@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import Engine, select
 
@@ -27,6 +27,7 @@ from omnifex_jobs.database import reading
 from omnifex_jobs.hints import Hints
 from omnifex_jobs.lanes import open_lanes
 from omnifex_jobs.moves import record
+from omnifex_jobs.origins import Origins
 from omnifex_jobs.recipe import Recipe
 from omnifex_jobs.records import (
     Artifact,
@@ -43,8 +44,9 @@ from omnifex_jobs.records import (
 from omnifex_jobs.rules import Rules
 from omnifex_jobs.schedules import Schedules
 from omnifex_jobs.schema import job
+from omnifex_jobs.search import Wanted, search
 from omnifex_jobs.states import State
-from omnifex_jobs.submit import submit
+from omnifex_jobs.submit import submit_all
 
 
 class JobQueue:
@@ -54,6 +56,7 @@ class JobQueue:
         self._engine = engine
         self._watch = watch or LeaseWatch()
         self.rules = Rules(engine)
+        self.origins = Origins(engine)
         self.schedules = Schedules(engine)
         self.batches = Batches(engine)
         self.hints = Hints(engine)
@@ -63,17 +66,20 @@ class JobQueue:
     def submit(self, recipe: Recipe, *, modality: str, model: str, **options: Any) -> Job:
         """Writes a job; the options are the other fields of Submission.
 
-        It waits (`blocked`) for `parents`, and fails with code `dependency` if one of them does.
+        It waits (`blocked`) for `parents`, and does what `on_failure` says if one of them is lost.
         A known `idempotency_key` gives back that key's job, and so does a `unique_key` whose job
         has not ended.
         """
         return self.submit_many([Submission(recipe, modality, model, **options)])[0]
 
     def submit_many(self, submissions: Iterable[Submission]) -> list[Job]:
-        """All of them or none, in one transaction: far faster than one by one."""
+        """All of them or none, in one transaction: far faster than one by one.
+
+        Those that have an `id` may be parents of others among them, in any order.
+        """
+        asked = list(submissions)
         with self._engine.begin() as db:
-            ids = [submit(db, submission) for submission in submissions]
-            made = find.by_ids(db, ids)
+            made = find.by_ids(db, submit_all(db, asked))
         self.hints.send()
         return made
 
@@ -97,17 +103,18 @@ class JobQueue:
     def find(
         self,
         *,
-        state: str | None = None,
-        modality: str | None = None,
-        model: str | None = None,
-        text: str | None = None,
         limit: int = 50,
         before: str | None = None,
+        **wanted: Unpack[Wanted],
     ) -> list[Job]:
         """Jobs that match all that is given, newest first; `before` is the last page's last id."""
-        wanted = find.matching(state, modality, model, text, before)
         with reading(self._engine) as db:
-            return find.load(db, *wanted, limit=limit)
+            return find.by_ids(db, search(db, wanted, limit, before))
+
+    def known(self, idempotency_key: str) -> str | None:
+        """The id of the job that has this key."""
+        with reading(self._engine) as db:
+            return db.scalar(select(job.c.id).where(job.c.idempotency_key == idempotency_key))
 
     def events(
         self, job_id: str | None = None, *, after: int = 0, limit: int = 1000
@@ -206,10 +213,11 @@ class JobQueue:
         claim: Claim,
         artifacts: Sequence[Artifact] = (),
         metrics: Mapping[str, Any] | None = None,
+        environment: Mapping[str, Any] | None = None,
     ) -> None:
-        """Ends the job with its stored files, or LostClaim."""
+        """Ends the job with its stored files and what it ran on, or LostClaim."""
         with self._engine.begin() as db:
-            finish.succeed(db, claim, artifacts, metrics or {})
+            finish.succeed(db, claim, artifacts, metrics or {}, environment)
 
     def fail(self, claim: Claim, error: JobError, retry_after_s: float | None = None) -> State:
         """Ends the attempt, or LostClaim; returns `scheduled`, `failed` or `canceled`.

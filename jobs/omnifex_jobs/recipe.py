@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from omnifex_jobs.errors import InvalidRecipe
+
+_REFERENCE = re.compile("(sha256|job):\\w+")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,13 @@ class Recipe:
 
     @property
     def words(self) -> str:
-        """All text values, case-folded, one a line: what the job search looks through."""
-        return "\n".join(_texts(self.body)).casefold()
+        """The text values of the request, case-folded, one a line: what the search looks through.
+
+        References to files and jobs are left out, and the rest of the recipe where there is a
+        request: nobody looks for the hash of a component.
+        """
+        texts = _texts(self.body.get("request", self.body))
+        return "\n".join(text for text in texts if not _REFERENCE.fullmatch(text)).casefold()
 
 
 def canonical_json(body: Mapping[str, Any]) -> bytes:

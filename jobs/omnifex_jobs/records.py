@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ulid import ULID
+
 from omnifex_jobs.recipe import Recipe
-from omnifex_jobs.states import FINAL, State
+from omnifex_jobs.states import FAIL, FINAL, State
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Job:
     stall_ms: int | None = None  # how long it may make no progress
     expires_at: int | None = None  # when it is not worth beginning any more
     crash_count: int = 0
+    tags: tuple[str, ...] = ()
+    source: str | None = None  # "replay" or "fork", of the job `source_id`
+    source_id: str | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)  # what it ran on
 
     @property
     def final(self) -> bool:
@@ -175,6 +181,16 @@ class Submission:
     timeout_ms: int | None = None
     stall_ms: int | None = None
     expires_at: int | None = None
+    id: str = ""  # of the caller's own making, by `new_id`, where another one is to name it
+    on_failure: str = FAIL  # what becomes of it when a parent is lost: "fail", "cancel" or "run"
+    tags: Sequence[str] = ()
+    source: str | None = None
+    source_id: str | None = None
+
+
+def new_id() -> str:
+    """A ULID: it sorts by age."""
+    return str(ULID())
 
 
 def plain(record: Progress | JobError) -> dict[str, Any]:

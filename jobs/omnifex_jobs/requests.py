@@ -13,8 +13,18 @@ from omnifex_jobs.finish import canceled_error
 from omnifex_jobs.lanes import lane
 from omnifex_jobs.moves import in_state, move, record
 from omnifex_jobs.records import Job
-from omnifex_jobs.schema import job
-from omnifex_jobs.states import BLOCKED, CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED, WAITING
+from omnifex_jobs.schema import job, job_dependency
+from omnifex_jobs.states import (
+    BLOCKED,
+    CANCELED,
+    FAILED,
+    FINAL,
+    LOST,
+    QUEUED,
+    RUN,
+    RUNNING,
+    WAITING,
+)
 from omnifex_jobs.uniqueness import working_on
 
 
@@ -65,9 +75,11 @@ def retry(db: Connection, job_id: str) -> Job:
 
 def _waits(db: Connection, found: Job) -> bool:
     """Whether parents are still to be done; one that is lost must be retried first."""
-    parents = db.execute(select(job.c.id, job.c.state).where(job.c.id.in_(found.parents))).all()
+    edges = job.join(job_dependency, job_dependency.c.parent_id == job.c.id)
+    rows = select(job.c.id, job.c.state, job_dependency.c.on_failure).select_from(edges)
+    parents = db.execute(rows.where(job_dependency.c.job_id == found.id)).all()
     for parent in parents:
-        if parent.state in (FAILED, CANCELED):
+        if parent.state in LOST and parent.on_failure != RUN:
             why = f"it needs job {parent.id}, which is {parent.state}; retry that one first"
             raise NotRetryable(found.id, why)
-    return any(parent.state != SUCCEEDED for parent in parents)
+    return any(parent.state not in FINAL for parent in parents)

@@ -22,11 +22,14 @@ from sqlalchemy import (
     text,
 )
 
-from omnifex_jobs.states import FINAL, State
+from omnifex_jobs import full_text
+from omnifex_jobs.states import FAIL, FINAL, State
 
 metadata = MetaData(
     naming_convention={"fk": "fk_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
 )
+
+full_text.listen(metadata)
 
 # Only INTEGER PRIMARY KEY counts up by itself in SQLite.
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
@@ -99,6 +102,9 @@ job = Table(
     Column("metrics", _JSON),
     Column("deadline_at", BigInteger),
     Column("expires_at", BigInteger),
+    Column("source", Text),  # "replay" or "fork": how it was made of job `source_id`
+    Column("source_id", Text),  # no foreign key: the first job may be pruned before the second
+    Column("environment", _JSON),  # what it ran on: device, dtype, versions
     CheckConstraint(f"state IN ({_words(State)})", name="ck_job_state"),
     CheckConstraint(
         f"(state IN ({_words(FINAL)})) = (completed_at IS NOT NULL)", name="ck_job_final_has_time"
@@ -124,7 +130,21 @@ job = Table(
         "ix_job_expires", "expires_at", where="expires_at IS NOT NULL AND completed_at IS NULL"
     ),
     _partial("ix_job_batch", "batch", "state", where="batch IS NOT NULL"),
+    _partial("ix_job_open", "state", "id", where="completed_at IS NULL"),
+    _partial("ix_job_source", "source_id", where="source_id IS NOT NULL"),
     Index("ix_job_recipe", "recipe_hash"),
+    # One for each filter of the job list, in the order of its pages.
+    Index("ix_job_modality", "modality", "id"),
+    Index("ix_job_model", "model", "id"),
+    Index("ix_job_owner", "owner", "id"),
+)
+
+job_tag = Table(
+    "job_tag",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("job.id"), primary_key=True),
+    Index("ix_job_tag_job", "job_id"),
 )
 
 # One row a claim, so that "who ran it, how often and what came of it" outlives the job's retries.
@@ -147,6 +167,7 @@ job_dependency = Table(
     metadata,
     Column("job_id", Text, ForeignKey("job.id"), primary_key=True),
     Column("parent_id", Text, ForeignKey("job.id"), primary_key=True),
+    Column("on_failure", Text, nullable=False, server_default=FAIL),
     Index("ix_job_dependency_parent", "parent_id"),
 )
 

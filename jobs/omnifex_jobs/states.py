@@ -31,11 +31,16 @@ BLOCKED, SCHEDULED, QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = State
 
 WAITING = (BLOCKED, SCHEDULED, QUEUED)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
+LOST = (FAILED, CANCELED)
+
+FAIL, CANCEL, RUN = RULES = ("fail", "cancel", "run")
+"""What becomes of a job when a parent of it is lost."""
 
 MOVES = (
-    Move(BLOCKED, QUEUED, "stage", "all parents have succeeded"),
-    Move(BLOCKED, SCHEDULED, "stage", "all parents have succeeded, but its time has not come"),
-    Move(BLOCKED, FAILED, "stage", "a parent failed or was canceled (error code `dependency`)"),
+    Move(BLOCKED, QUEUED, "stage", "all parents are done"),
+    Move(BLOCKED, SCHEDULED, "stage", "all parents are done, but its time has not come"),
+    Move(BLOCKED, FAILED, "stage", "a parent was lost, and its rule is `fail` (code `dependency`)"),
+    Move(BLOCKED, CANCELED, "stage", "a parent was lost, and its rule is `cancel`"),
     Move(SCHEDULED, QUEUED, "stage", "its time has come"),
     Move(SCHEDULED, FAILED, "stage", "it expired (code `expired`)"),
     Move(QUEUED, FAILED, "stage", "it expired before it began (code `expired`)"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 
-from sqlalchemy import Connection, insert, select
-from ulid import ULID
+from sqlalchemy import Connection, func, insert, select
 
 from omnifex_jobs.database import now_ms
-from omnifex_jobs.errors import IdempotencyConflict, JobNotFound
+from omnifex_jobs.errors import DependencyCycle, ForeignJob, IdempotencyConflict, JobNotFound
 from omnifex_jobs.expectations import expected
 from omnifex_jobs.lanes import lane
 from omnifex_jobs.moves import record, settle
@@ -16,8 +17,8 @@ from omnifex_jobs.owners import check_room
 from omnifex_jobs.queues import checked
 from omnifex_jobs.ranks import place
 from omnifex_jobs.recipe import Recipe
-from omnifex_jobs.records import Artifact, Submission
-from omnifex_jobs.schema import artifact, job, job_artifact, job_dependency, recipe
+from omnifex_jobs.records import Artifact, Submission, new_id
+from omnifex_jobs.schema import artifact, job, job_artifact, job_dependency, job_tag, recipe
 from omnifex_jobs.states import BLOCKED, QUEUED, SCHEDULED, State
 from omnifex_jobs.uniqueness import working_on
 from omnifex_jobs.upserts import insert_new
@@ -38,30 +39,62 @@ AS_GIVEN = (
     "stall_ms",
     "deadline_at",
     "expires_at",
+    "source",
+    "source_id",
 )
+
+INPUT = "input"  # the role of a file that a job was given
 
 
 def submit(db: Connection, submission: Submission) -> str:
     """Writes the job and returns its id; with a known key, the id of the job that has it."""
     _keep_recipe(db, submission.recipe)
     check_room(db, submission.owner)
-    job_id = str(ULID())
+    job_id = submission.id or new_id()
     state = _first_state(db, submission)
     while not _insert_job(db, job_id, state, submission):
         if known := _known(db, submission):
             return known
     record(db, [job_id], state)
     attach(db, job_id, submission.inputs)
+    _tag(db, job_id, submission.tags)
     parents = list(dict.fromkeys(submission.parents))
     if parents:
-        _link(db, job_id, parents)
+        _link(db, job_id, parents, submission)
         settle(db, parents)
     return job_id
 
 
+def submit_all(db: Connection, submissions: Sequence[Submission]) -> list[str]:
+    """Writes parents before their children; the ids, or those of known idempotency keys."""
+    ids: dict[int, str] = {}
+    actual: dict[str, str] = {}
+    for index in _in_order(submissions):
+        one = submissions[index]
+        parents = [actual.get(parent, parent) for parent in one.parents]
+        ids[index] = submit(db, replace(one, parents=parents))
+        actual[one.id] = ids[index]
+    return [ids[index] for index in range(len(submissions))]
+
+
+def _in_order(submissions: Sequence[Submission]) -> list[int]:
+    """As they come, but parents first; or DependencyCycle."""
+    place = {one.id: index for index, one in enumerate(submissions) if one.id}
+    needs = {
+        index: [place[parent] for parent in one.parents if parent in place]
+        for index, one in enumerate(submissions)
+    }
+    if not any(needs.values()):
+        return list(needs)
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        raise DependencyCycle([submissions[index].id for index in error.args[1]]) from error
+
+
 def attach(db: Connection, job_id: str, artifacts: Sequence[Artifact]) -> None:
     """Binds stored files to a job; positions are numbered within each role, in the given order."""
-    count: dict[str, int] = {}
+    count = _positions(db, job_id) if any(item.role == INPUT for item in artifacts) else {}
     for item in artifacts:
         position = count.setdefault(item.role, 0)
         count[item.role] += 1
@@ -77,6 +110,12 @@ def attach(db: Connection, job_id: str, artifacts: Sequence[Artifact]) -> None:
             "meta": dict(item.meta),
         }
         db.execute(insert(job_artifact).values(edge))
+
+
+def _positions(db: Connection, job_id: str) -> dict[str, int]:
+    """How many files the job has in each role."""
+    each = select(job_artifact.c.role, func.count()).where(job_artifact.c.job_id == job_id)
+    return {row.role: row[1] for row in db.execute(each.group_by(job_artifact.c.role))}
 
 
 def _keep_recipe(db: Connection, new: Recipe) -> None:
@@ -126,10 +165,19 @@ def _known(db: Connection, submission: Submission) -> str | None:
     return db.scalar(select(job.c.id).where(*working_on(submission.unique_key)))
 
 
-def _link(db: Connection, job_id: str, parents: Sequence[str]) -> None:
-    known = set(db.scalars(select(job.c.id).where(job.c.id.in_(parents))))
+def _link(db: Connection, job_id: str, parents: Sequence[str], submission: Submission) -> None:
+    rows = select(job.c.id, job.c.owner).where(job.c.id.in_(parents))
+    owners = {row.id: row.owner for row in db.execute(rows)}
     for parent in parents:
-        if parent not in known:
+        if parent not in owners:
             raise JobNotFound(parent)
-    rows = [{"job_id": job_id, "parent_id": parent} for parent in parents]
-    db.execute(insert(job_dependency), rows)
+        if submission.owner and owners[parent] not in ("", submission.owner):
+            raise ForeignJob(parent, submission.owner)
+    rule = {"job_id": job_id, "on_failure": submission.on_failure}
+    db.execute(insert(job_dependency), [{"parent_id": parent, **rule} for parent in parents])
+
+
+def _tag(db: Connection, job_id: str, tags: Sequence[str]) -> None:
+    rows = [{"tag": tag, "job_id": job_id} for tag in dict.fromkeys(tags)]
+    if rows:
+        db.execute(insert(job_tag), rows)

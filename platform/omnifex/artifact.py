@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import uuid4
 
 from omnifex.errors import OmnifexError
 from omnifex_jobs import Artifact as StoredArtifact
-from omnifex_jobs import ArtifactStore
+
+if TYPE_CHECKING:
+    from omnifex.home import Home
+    from omnifex.job import Job
 
 
 class Unwritable(OmnifexError):
@@ -24,9 +27,10 @@ class Unwritable(OmnifexError):
 class Artifact:
     """A file kept by its content; `path` is the store's own copy, which must not be changed."""
 
-    def __init__(self, stored: StoredArtifact, store: ArtifactStore) -> None:
+    def __init__(self, stored: StoredArtifact, home: Home, job_id: str = "") -> None:
         self.record = stored
-        self._store = store
+        self._home, self._store = home, home.store
+        self._job_id = job_id  # of the job that it was asked of
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name} {self.media_type} {self.size:,} bytes {self.sha256[:12]}>"
@@ -58,6 +62,23 @@ class Artifact:
     def meta(self) -> Mapping[str, Any]:
         """What the modality says about the file: width, duration, …"""
         return self.record.meta
+
+    @property
+    def made_by(self) -> Job | None:
+        """The job that made it; of several, the one it was asked of, else the first."""
+        from omnifex.job import Job
+
+        makers = self._home.queue.origins.makers(self.sha256)
+        if not makers:
+            return None
+        return Job(self._home, self._job_id if self._job_id in makers else makers[0])
+
+    @property
+    def used_by(self) -> tuple[Job, ...]:
+        """The jobs that took it, the first one first."""
+        from omnifex.job import Job
+
+        return tuple(Job(self._home, one) for one in self._home.queue.origins.users(self.sha256))
 
     @property
     def path(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,15 @@ def store_file(home: Home, name: str, kind: str, value: Any) -> StoredArtifact:
         raise UnreadableInput(f"{label} cannot be used: {error}") from error
     shown = source.name if isinstance(source, Path) else ""
     return StoredArtifact(file.sha256, media_type, file.size, role="input", name=shown)
+
+
+def named(value: Any) -> Iterator[str]:
+    """Every X that stands somewhere as `job:X`."""
+    if isinstance(value, str) and value.startswith(JOB):
+        yield value.removeprefix(JOB)
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from named(inner)
 
 
 def readable(name: str, value: Any) -> tuple[bytes | Path, str]:

@@ -11,6 +11,7 @@ from omnifex import follow
 from omnifex.artifact import Artifact
 from omnifex.errors import JobCanceled, JobFailed, OmnifexError
 from omnifex.home import Home
+from omnifex.lineage import Lineage
 from omnifex.presence import served
 from omnifex.trace import Trace, trace_of
 from omnifex_jobs import Event, JobError, Progress, State
@@ -131,6 +132,29 @@ class Job:
         """The files that it was given."""
         return files_of(self.home, self.record, "input")
 
+    def parents(self) -> tuple[Job, ...]:
+        """The jobs that it came from: it waited for them, took their files, or repeats them."""
+        edges = self.home.queue.origins.parents(self.id)
+        return tuple(Job(self.home, one) for one in dict.fromkeys(edge.parent for edge in edges))
+
+    def children(self) -> tuple[Job, ...]:
+        """The jobs that came of it."""
+        edges = self.home.queue.origins.children(self.id)
+        return tuple(Job(self.home, one) for one in dict.fromkeys(edge.child for edge in edges))
+
+    def lineage(self) -> Lineage:
+        """All that it came from and all that came of it, to be looked at or drawn."""
+        return Lineage(self.id, self.home.queue.origins.lineage(self.id))
+
+    @property
+    def owner(self) -> str:
+        """Whose it is; "" is nobody in particular."""
+        return self.record.owner
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.record.tags
+
     @property
     def created_at(self) -> datetime:
         return moment(self.record.created_at)
@@ -210,7 +234,7 @@ def outputs(home: Home, record: Record) -> tuple[Artifact, ...]:
 def files_of(home: Home, record: Record, *roles: str) -> tuple[Artifact, ...]:
     """The job's files in these roles, in this order."""
     files = (file for role in roles for file in record.artifacts if file.role == role)
-    return tuple(Artifact(file, home.store) for file in files)
+    return tuple(Artifact(file, home, record.id) for file in files)
 
 
 def pause_until(deadline: float | None) -> float:

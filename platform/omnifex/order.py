@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from omnifex.errors import InvalidRequest
+from omnifex_jobs import RULES
 
 MAX_PRIORITY = 1_000_000
+MAX_TAG = 100  # characters
 MAX_DELAY_S = 10 * 365 * 86400.0
 
 
@@ -25,6 +27,25 @@ class Order:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     deadline_at: int | None = None
+    tags: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()  # ids of jobs to wait for
+    on_failure: str = "fail"
+    owner: str = ""
+    id: str = ""
+    source: str | None = None
+    source_id: str | None = None
+
+
+ORDER_FIELDS = {
+    *("priority", "run_at", "delay", "metadata", "idempotency_key", "deadline"),
+    *("tags", "after", "on_failure"),
+}
+
+
+def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a submission says of itself, and what it asks of its modality."""
+    ordered = {name: value for name, value in fields.items() if name in ORDER_FIELDS}
+    return ordered, {name: value for name, value in fields.items() if name not in ORDER_FIELDS}
 
 
 def checked_order(
@@ -35,10 +56,16 @@ def checked_order(
     metadata: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     deadline: datetime | timedelta | float | None = None,
+    tags: Sequence[str] = (),
+    after: Any = (),
+    on_failure: str = "fail",
+    owner: str = "",
+    id: str = "",  # noqa: A002 - it is one
 ) -> Order:
     """The order, or InvalidRequest.
 
-    `run_at` is a datetime or epoch seconds, `delay` seconds, `deadline` seconds or a datetime.
+    `run_at` is a datetime or epoch seconds, `delay` seconds, `deadline` seconds or a datetime,
+    `after` a job, an id, or several.
     """
     if not isinstance(priority, int) or abs(priority) > MAX_PRIORITY:
         raise InvalidRequest(
@@ -48,9 +75,39 @@ def checked_order(
     if idempotency_key is not None and not 1 <= len(str(idempotency_key)) <= 200:
         raise InvalidRequest("idempotency_key must be text of 1 to 200 characters.")
     start_at = start(run_at, delay)
+    if on_failure not in RULES:
+        raise InvalidRequest(f"on_failure is {on_failure!r}, but must be {', '.join(RULES)}.")
     return Order(
-        priority, start_at, plain(metadata or {}), idempotency_key, end(deadline, start_at)
+        priority,
+        start_at,
+        plain(metadata or {}),
+        idempotency_key,
+        end(deadline, start_at),
+        checked_tags(tags),
+        job_ids(after),
+        on_failure,
+        owner,
+        id,
     )
+
+
+def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Each once; one text is one tag."""
+    several = [tags] if isinstance(tags, str) else list(tags)
+    for tag in several:
+        if not isinstance(tag, str) or not 1 <= len(tag.strip()) <= MAX_TAG:
+            raise InvalidRequest(f"tag {tag!r} must be text of 1 to {MAX_TAG} characters.")
+    return tuple(dict.fromkeys(tag.strip() for tag in several))
+
+
+def job_ids(after: Any) -> tuple[str, ...]:
+    """Of jobs or ids, one or several."""
+    several = list(after) if isinstance(after, list | tuple | set) else [after]
+    ids = [getattr(one, "id", one) for one in several]
+    for one in ids:
+        if not isinstance(one, str):
+            raise InvalidRequest(f"after holds {one!r}; give jobs or their ids.")
+    return tuple(dict.fromkeys(one.removeprefix("job:") for one in ids))
 
 
 def start(run_at: datetime | float | None, delay: timedelta | float | None) -> int | None:

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnifex import follow
+from omnifex.graph import Graph, submit_all
 from omnifex.home import Home, open_home
 from omnifex.job import Job
+from omnifex.listing import Page, sought
 from omnifex.models import Models
 from omnifex.order import checked_order
 from omnifex.overview import Overview, overview
 from omnifex.plugins import Plugin, PluginHost, Problem
 from omnifex.presence import served
-from omnifex.submission import again, submit
+from omnifex.submission import again, fork, submit
 from omnifex.verification import Verification, verify
 from omnifex.worker.worker import Worker
 from omnifex_jobs import Event, State
@@ -34,7 +36,7 @@ class Studio:
     PostgreSQL database, `postgresql+psycopg://…`, that several machines share; `artifacts` is then
     the folder of its files, which they share too. With `workers=0` it only submits and watches.
     Used in a `with`, or closed by `close()`: jobs that are not done by then stay in the queue, and
-    what runs here is given back to it.
+    what runs here is given back to it. What is submitted belongs to `owner`.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Studio:
         memory: str | int | None = None,
         plugins: PluginHost | Iterable[object] = (),
         artifacts: Path | str | None = None,
+        owner: str = "",
     ) -> None:
         self._home = open_home(home, plugins, artifacts)
+        self.owner = owner
         self._workers: list[Worker] = []
         # Also at the exit of an interpreter whose user forgot to close.
         self._closing = weakref.finalize(self, _close, self._home, self._workers)
@@ -93,6 +97,9 @@ class Studio:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         deadline: datetime | timedelta | float | None = None,
+        tags: Sequence[str] = (),
+        after: Job | str | Sequence[Job | str] = (),
+        on_failure: str = "fail",
         **fields: Any,
     ) -> Job:
         """Check a request and queue it; `fields` are those of the modality's request type.
@@ -101,8 +108,9 @@ class Studio:
         then waits for. Higher `priority` runs first; of equals, as many as possible are done by
         their `deadline`, a datetime or seconds from now, and a late one runs all the same. `run_at`
         is a datetime or epoch seconds, `delay` seconds. The same `idempotency_key` again gives the
-        job that it gave before. Raises an OmnifexError, JobsError or RegistryError whose message is
-        for the user.
+        job that it gave before. It waits for the jobs in `after`, too; where one that it waits for
+        is lost, it does what `on_failure` says: "fail", "cancel", or "run" without it. Raises an
+        OmnifexError, JobsError or RegistryError whose message is for the user.
         """
         order = checked_order(
             priority=priority,
@@ -111,8 +119,23 @@ class Studio:
             metadata=metadata,
             idempotency_key=idempotency_key,
             deadline=deadline,
+            tags=tags,
+            after=after,
+            on_failure=on_failure,
+            owner=self.owner,
         )
         return self._handle(submit(self._home, modality, fields, model, order).id)
+
+    def graph(self) -> Graph:
+        """`with studio.graph() as g: …` submits what `g.submit` collects, all of it or nothing."""
+        return Graph(self._home, self.owner)
+
+    def submit_all(self, requests: Iterable[Mapping[str, Any]]) -> list[Job]:
+        """Several jobs in one transaction, each a mapping of what `submit` takes.
+
+        One with a `name` can be named by the others, in any order, as `job:NAME`.
+        """
+        return submit_all(self._home, requests, self.owner)
 
     async def asubmit(self, modality: str, **fields: Any) -> AsyncJob:
         """As `submit`, for asyncio."""
@@ -124,21 +147,15 @@ class Studio:
         """The job of this id, or JobNotFound."""
         return self._handle(self._home.queue.get(job_id).id)
 
-    def jobs(
-        self,
-        *,
-        status: str | None = None,
-        modality: str | None = None,
-        model: str | None = None,
-        text: str | None = None,
-        limit: int = 50,
-        before: str | None = None,
-    ) -> list[Job]:
-        """Jobs that match all that is given, newest first; `before` is the id to go on from."""
-        found = self._home.queue.find(
-            state=status, modality=modality, model=model, text=text, limit=limit, before=before
-        )
-        return [self._handle(record.id) for record in found]
+    def jobs(self, *, limit: int = 50, before: str | None = None, **wanted: Any) -> Page:
+        """Jobs that match all that is given, newest first; go on with `before=page.next`.
+
+        `status`, `modality`, `model`, `owner`, `tag` or `tags`, `text` (words, "phrases" and
+        begin* of what was asked), `since` and `until` (when it came: a datetime, epoch seconds, or
+        an age such as "2d").
+        """
+        found = self._home.queue.find(limit=limit, before=before, **sought(wanted))
+        return Page(self._home, found, limit)
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -147,6 +164,14 @@ class Studio:
     def events(self, after: int = 0) -> Iterator[Event]:
         """The events of all jobs up to now; go on later with `after=event.seq`."""
         return follow.so_far(self._home.queue, None, after)
+
+    def retry(self, job_id: str) -> Job:
+        """As Job.retry."""
+        return self.job(job_id).retry()
+
+    def fork(self, job_id: str, **changes: Any) -> Job:
+        """The job's request with changes, as a new job; `seed=None` draws another seed."""
+        return self._handle(fork(self._home, self._home.queue.get(job_id), changes).id)
 
     def replay(self, job_id: str) -> Job:
         """The same recipe as a new job; ModelChanged where it would make something else."""

@@ -6,21 +6,22 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omnifex.errors import OmnifexError, PluginError
 from omnifex.follow import notes
 from omnifex.home import Home
-from omnifex.inputs import Inputs, given_media, take_in
+from omnifex.inputs import Inputs, given_media, named, take_in
 from omnifex.modality import Family, Modality
-from omnifex.order import Order
+from omnifex.order import Order, checked_order, split
 from omnifex.plugins import said
 from omnifex.request import MAX_SEED, Request, validated
-from omnifex.versions import version
-from omnifex_jobs import Artifact, Job, Recipe
+from omnifex.versions import libraries, version
+from omnifex_jobs import RULES, Artifact, Job, Recipe, Submission
 from omnifex_registry import Model
 
+KEPT = ("priority", "metadata", "tags", "after", "on_failure")  # of an order, by a fork
 PLACE = "to be stored"  # stands for a file until the rest of the request is known to be sound
 
 
@@ -36,10 +37,25 @@ class ModelChanged(OmnifexError):
         )
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A job to be, and what its user should know of it."""
+
+    submission: Submission
+    warnings: Sequence[str]
+
+
 def submit(
     home: Home, modality: str, fields: Mapping[str, Any], model: str | None, order: Order
 ) -> Job:
     """Check everything that can be known now, then write the job and its notes."""
+    return enqueue(home, [draft(home, modality, fields, model, order)])[0]
+
+
+def draft(
+    home: Home, modality: str, fields: Mapping[str, Any], model: str | None, order: Order
+) -> Draft:
+    """The request, checked; its files are stored."""
     chosen = home.plugins.modality(modality)
     media = given_media(chosen.Request, fields)
     request = validated(chosen.Request, {**fields, **placeholders(media)}, modality)
@@ -49,7 +65,8 @@ def submit(
     inputs = take_in(home, chosen.Request, media)
     request = completed(family, request, record)
     request = request.model_copy(update={**inputs.references, "seed": seed_of(request, order)})
-    return enqueue(home, recipe_of(home, chosen, family, record, request), inputs, order, warnings)
+    recipe = recipe_of(home, chosen, family, record, request)
+    return Draft(submission(recipe, inputs, order), warnings)
 
 
 def again(home: Home, job: Job) -> Job:
@@ -62,32 +79,67 @@ def again(home: Home, job: Job) -> Job:
     for file in given:
         home.store.path(file.sha256)  # or it could only fail later
     recipe = recipe_of(home, chosen, family, record, request)
-    inputs = Inputs(artifacts=given, parents=list(job.parents))
+    order = replace(order_of(home, job, job.parents), source="replay", source_id=job.id)
     warnings = [*checked(family, request, record), *drift(job.recipe, recipe.body)]
-    return enqueue(home, recipe, inputs, Order(job.priority, metadata=job.metadata), warnings)
+    return enqueue(home, [Draft(submission(recipe, Inputs(artifacts=given), order), warnings)])[0]
 
 
-def enqueue(
-    home: Home, recipe: Recipe, inputs: Inputs, order: Order, warnings: Sequence[str]
-) -> Job:
-    job = home.queue.submit(
+def fork(home: Home, job: Job, changes: Mapping[str, Any]) -> Job:
+    """The same request with changes, as a new job, with the model as it is now."""
+    request = job.recipe["request"]
+    ordered, asked = split(changes)
+    kept = order_of(home, job, [one for one in job.parents if one not in set(named(request))])
+    same = {name: getattr(kept, name) for name in KEPT}
+    order = checked_order(**{**same, **ordered}, owner=kept.owner)
+    model = asked.pop("model", None) or job.model
+    made_of = replace(order, source="fork", source_id=job.id)
+    return submit(home, job.modality, {**request, **asked}, model, made_of)
+
+
+def order_of(home: Home, job: Job, after: Sequence[str]) -> Order:
+    """How the job was queued, for another one like it."""
+    rules = [edge.on_failure for edge in home.queue.origins.parents(job.id) if edge.on_failure]
+    return Order(
+        priority=job.priority,
+        metadata=job.metadata,
+        tags=job.tags,
+        after=tuple(after),
+        on_failure=rules[0] if rules else RULES[0],
+        owner=job.owner,
+    )
+
+
+def submission(recipe: Recipe, inputs: Inputs, order: Order) -> Submission:
+    return Submission(
         recipe,
         modality=recipe.body["modality"],
         model=recipe.body["model"],
         priority=order.priority,
         run_at=order.run_at,
-        parents=inputs.parents,
+        parents=[*inputs.parents, *order.after],
         metadata=order.metadata,
         idempotency_key=order.idempotency_key,
         inputs=distinct(inputs.artifacts),
         deadline_at=order.deadline_at,
+        id=order.id,
+        on_failure=order.on_failure,
+        owner=order.owner,
+        tags=order.tags,
+        source=order.source,
+        source_id=order.source_id,
     )
-    told = notes(home.queue, job.id) if order.idempotency_key else ()
-    for warning in dict.fromkeys(warnings):
-        if warning not in told:
-            home.queue.event(job.id, "note", {"text": warning})
+
+
+def enqueue(home: Home, drafts: Sequence[Draft]) -> list[Job]:
+    """Write them all or none."""
+    jobs = home.queue.submit_many([one.submission for one in drafts])
+    for job, one in zip(jobs, drafts, strict=True):
+        told = notes(home.queue, job.id) if one.submission.idempotency_key else ()
+        for warning in dict.fromkeys(one.warnings):
+            if warning not in told:
+                home.queue.event(job.id, "note", {"text": warning})
     home.news.ring()
-    return job
+    return jobs
 
 
 def checked(family: Family[Any], request: Request, model: Model) -> Sequence[str]:
@@ -132,6 +184,7 @@ def recipe_of(
                 if modality in plugin.modalities or family in plugin.families
             },
             "omnifex": version(),
+            "libraries": libraries(),
         }
     )
 
@@ -148,8 +201,8 @@ def unchanged(home: Home, recipe: Mapping[str, Any]) -> Model:
 
 def drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Why the bytes may differ from those of the first time."""
-    before = {"omnifex": then["omnifex"], **then["plugins"]}
-    after = {"omnifex": now["omnifex"], **now["plugins"]}
+    before = {"omnifex": then["omnifex"], **then["plugins"], **then.get("libraries", {})}
+    after = {"omnifex": now["omnifex"], **now["plugins"], **now["libraries"]}
     return [
         f"{name} is {after.get(name)} now and was {before[name]}; the bytes may differ."
         for name in before

@@ -15,6 +15,12 @@ def version() -> str:
 
 
 @cache
+def libraries() -> dict[str, str]:
+    """The libraries that compute, as recipes pin them."""
+    return {name: metadata.version(name) for name in LIBRARIES}
+
+
+@cache
 def software() -> str:
     """All whose versions may change what a job computes."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("omnifex", *LIBRARIES))

@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
-from omnifex.cli import options
+from omnifex.cli import lineage, options
 from omnifex.cli.options import open_studio
 
-commands = typer.Typer(help="Jobs: list, show, trace, cancel, retry, replay, verify.")
+commands = typer.Typer(help="Jobs: list, show, graph, cancel, retry, fork, replay, verify.")
+commands.command()(lineage.submit)
+commands.command()(lineage.graph)
+commands.command()(lineage.fork)
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
 
 
@@ -27,7 +30,11 @@ def list_jobs(
     status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     modality: Annotated[str | None, typer.Option(help="Only jobs of this modality.")] = None,
     model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
-    text: Annotated[str | None, typer.Option(help="Only jobs that speak of this.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only jobs with this tag.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only jobs that ask for these words.")] = None,
+    since: Annotated[str | None, typer.Option(help="Since then: 2d, 2026-11-25.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before then.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
     before: Annotated[str | None, typer.Option(help="Older than the job of this id.")] = None,
     home: options.Home = None,
@@ -38,16 +45,27 @@ def list_jobs(
     from omnifex.description import job_line
 
     with open_studio(context, home) as studio:
-        found = studio.jobs(
-            status=status, modality=modality, model=model, text=text, limit=limit, before=before
+        page = studio.jobs(
+            status=status,
+            modality=modality,
+            model=model,
+            owner=owner,
+            tags=tag,
+            text=text,
+            since=since,
+            until=until,
+            limit=limit,
+            before=before,
         )
-        records = [job.record for job in found]
+        records = page.records
         counts = {str(state): count for state, count in studio.counts().items() if count}
     if json:
         lines = [job_line(record) for record in records]
-        typer.echo(to_json.dumps({"jobs": lines, "counts": counts}))
+        typer.echo(to_json.dumps({"jobs": lines, "counts": counts, "next": page.next}))
     else:
         job_table(records, counts)
+        if page.next:
+            typer.echo(f"older ones: --before {page.next}", err=True)
 
 
 @commands.command()

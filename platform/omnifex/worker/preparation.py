@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnifex.errors import UnreadableInput
+from omnifex.follow import notes
 from omnifex.home import Home
-from omnifex.inputs import FILE, JOB, given_media
+from omnifex.inputs import FILE, JOB, given_media, named
 from omnifex.media_types import fits
 from omnifex.request import Request, media_fields, validated
 from omnifex.submission import component_ids, settings_part, unchanged
 from omnifex.versions import version
-from omnifex_jobs import Job
+from omnifex_jobs import Artifact, Job
+from omnifex_jobs.states import LOST
 from omnifex_registry import Model
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ def prepare(home: Home, job: Job) -> Assignment:
     from omnifex.engine.engine import Assignment
 
     modality = home.plugins.modality(job.modality)
-    request = validated(modality.Request, job.recipe["request"], job.modality)
+    request = validated(modality.Request, present(home, job, modality.Request), job.modality)
     model = unchanged(home, job.recipe)
     files = input_files(home, request)
     return Assignment(
@@ -42,6 +45,39 @@ def prepare(home: Home, job: Job) -> Assignment:
         deadline=None if job.deadline_at is None else on_the_clock(job.deadline_at),
         arrived=on_the_clock(max(job.created_at, job.run_at or 0)),
     )
+
+
+def present(home: Home, job: Job, request_type: type[Request]) -> dict[str, Any]:
+    """The request's fields, less the inputs whose jobs were lost: its rule says that it runs."""
+    fields = dict(job.recipe["request"])
+    lost = {parent for parent in job.parents if home.queue.get(parent).state in LOST}
+    for name, value in given_media(request_type, fields).items():
+        gone = lost & set(named(value))
+        if gone:
+            fields[name] = None if isinstance(value, str) else without(value, gone)
+            note(home, job, f"{name} is left out, as job {', '.join(sorted(gone))} made none.")
+    return fields
+
+
+def without(references: list[str], lost: set[str]) -> list[str]:
+    return [one for one in references if one.removeprefix(JOB) not in lost]
+
+
+def note(home: Home, job: Job, text: str) -> None:
+    if text not in notes(home.queue, job.id):
+        home.queue.event(job.id, "note", {"text": text})
+
+
+def taken(home: Home, job: Job, files: Mapping[str, Path]) -> list[Artifact]:
+    """The parents' files that the job used, as inputs of its own."""
+    known = {file.sha256 for file in job.artifacts}
+    found: dict[str, Artifact] = {}
+    for reference, path in files.items():
+        if reference.startswith(JOB) and path.stem not in known:
+            made = home.queue.get(reference.removeprefix(JOB)).artifacts
+            file = next(one for one in made if one.sha256 == path.stem)
+            found[file.sha256] = replace(file, role="input", position=0)
+    return list(found.values())
 
 
 def on_the_clock(epoch_ms: int) -> float:

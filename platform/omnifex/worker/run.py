@@ -17,7 +17,7 @@ from omnifex.home import Home
 from omnifex.modality import File
 from omnifex.worker.durability import Durability
 from omnifex.worker.failure import delay_after, job_error, retry_delay, unexpected
-from omnifex.worker.preparation import prepare
+from omnifex.worker.preparation import prepare, taken
 from omnifex_jobs import Artifact, Claim, JobsError, State
 from omnifex_jobs.errors import LostClaim
 
@@ -41,6 +41,8 @@ class Run:
         self._durability = Durability(home, claim)
         self._stop = threading.Event()
         self._running: RunningJob | None = None
+        self._taken: list[Artifact] = []
+        self._environment: dict[str, Any] = {}
         self._told = 0  # the last event that plugins heard of
 
     def stop(self) -> None:
@@ -69,12 +71,17 @@ class Run:
         from omnifex.engine.durability.recording import (
             Diverged,  # these know the engine, which knows torch
         )
+        from omnifex.worker.environment import environment
         from omnifex.worker.reporter import Reporter
 
         assignment = prepare(self._home, self.claim.job)
+        self._taken = taken(self._home, self.claim.job, assignment.inputs)
         reporter = Reporter(self._home.queue, self.claim)
         journal = self._durability.take_over(reporter)
         with self._engines.lent() as engine:
+            self._environment = environment(engine, assignment.model)
+            said = {**assignment.provenance, "environment": self._environment}
+            assignment = replace(assignment, provenance=said)
             try:
                 return self._follow(engine, replace(assignment, journal=journal), reporter)
             except Diverged as difference:
@@ -116,10 +123,11 @@ class Run:
     def _deliver(self, outcome: Outcome) -> None:
         """Store the files, then end the job: a file that no job names is no harm."""
         began = time.perf_counter()
-        artifacts = self._store(outcome.files)
+        artifacts = [*self._store(outcome.files), *self._taken]
         measured = {**outcome.metrics, "store_time": time.perf_counter() - began}
         metrics = {**measured, **self._waited()}
-        self._end(lambda: self._home.queue.succeed(self.claim, artifacts, metrics))
+        ended = (self.claim, artifacts, metrics, self._environment)
+        self._end(lambda: self._home.queue.succeed(*ended))
 
     def _store(self, files: Sequence[File]) -> list[Artifact]:
         artifacts: list[Artifact] = []
