@@ -51,6 +51,10 @@ bench: install  ## Prompt adherence of the built-in models, and the engine's ove
 	$(BIN)/python -m benchmarks.prompts --modality all
 	$(BIN)/python -m benchmarks.overhead
 
+.PHONY: faults
+faults: install  ## Kill, stop, poison and cut off real workers on both databases; minutes
+	$(BIN)/python -m benchmarks.faults
+
 .PHONY: prism
 prism: install  ## Train the built-in models (hours on a CPU, minutes on a GPU; resumable)
 	for modality in image audio mesh video; do \

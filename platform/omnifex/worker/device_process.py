@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from omnifex.engine.memory.resident import Resident
 
 LOOK_S = 0.5  # between two looks at whether it answers and obeys
-OBEY_S = 10.0  # for a job to end that was told to stop; longer than most component calls
+OBEY_S = 8.0  # for a job to end that was told to stop; longer than most component calls
 SILENT_S = 120.0  # without a sign of life: a component may hold Python's lock while it loads
 GIVE_BACK_S = 5.0  # for all jobs to go back when the worker stops
 CLOSE_S = 5.0

@@ -1,0 +1,232 @@
+"""The faults, one function each: hurt the bench, wait, and say what came of it.
+
+Two supervisors are there, with two devices each. Where only one is to work, the other sleeps.
+"""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+
+import psutil
+from sqlalchemy import text
+
+from benchmarks.faults_bench import LEASE_S, Bench, Figure, Supervised, lives, until
+from omnifex_jobs import State
+
+BACKLOG = 12
+SLOW = {"steps": 10, "pace": 0.1}  # a job of a second
+
+
+@contextmanager
+def alone(bench: Bench) -> Iterator[Supervised]:
+    """The first supervisor works, the second sleeps."""
+    first, second = bench.workers
+    until(lambda: first.complete() and second.complete())
+    bench.freeze(second)
+    try:
+        yield first
+    finally:
+        second.signal(signal.SIGCONT)
+
+
+def running(bench: Bench) -> int:
+    return bench.home.queue.counts()[State.RUNNING]
+
+
+def succeeded(bench: Bench, ids: list[str]) -> int:
+    return sum(bench.home.queue.get(one).state is State.SUCCEEDED for one in ids)
+
+
+def kills(bench: Bench, times: int) -> Iterator[Figure]:
+    """F1: `kill -9` of a device's process at a random moment, again and again."""
+    ids = bench.submit(BACKLOG, steps=4, pace=0.02)
+    struck: list[float] = []
+    with alone(bench) as worker:
+        while len(struck) < times:
+            if bench.home.queue.counts()[State.QUEUED] < BACKLOG:
+                ids += bench.submit(BACKLOG, steps=4, pace=0.02)
+            time.sleep(bench.chance.uniform(0.0, 0.5))
+            if worker.complete():  # else the one before is being replaced
+                with suppress(psutil.NoSuchProcess):
+                    bench.chance.choice(worker.devices()).kill()
+                    struck.append(time.time())
+        bench.until_over(ids)
+    attempts = {job_id: bench.home.queue.attempts(job_id) for job_id in ids}
+    gaps = [
+        after.started_at / 1000 - max(at for at in struck if at * 1000 <= before.ended_at)
+        for tried in attempts.values()
+        for before, after in pairwise(tried)
+        if before.outcome == "rescue" and before.ended_at
+    ]
+    lost = len(ids) - succeeded(bench, ids)
+    twice = sum([a.outcome for a in tried].count("succeed") > 1 for tried in attempts.values())
+    yield Figure("F1", f"{len(struck)} kill -9, {len(ids)} jobs: lost", str(lost), "0", not lost)
+    yield Figure("F1", "committed twice", str(twice), "0", not twice)
+    spread = f"{statistics.median(gaps):.2f} s, at most {max(gaps):.2f} s" if gaps else "none"
+    met = max(gaps, default=0) <= 2
+    yield Figure("F1", f"{len(gaps)} attempts cut short: next claim after", spread, "≤ 2 s", met)
+
+
+def zombies(bench: Bench, times: int) -> Iterator[Figure]:
+    """F2: a worker stands still for longer than its lease; what it ends later must not count."""
+    ids = [job_id for _ in range(times) for job_id in outlived(bench)]
+    rejected = 0
+    for job_id in ids:
+        outcomes = [attempt.outcome for attempt in bench.home.queue.attempts(job_id)]
+        rejected += outcomes[0] == "rescue" and outcomes.count("succeed") == 1
+    said = f"{rejected} of {len(ids)}"
+    yield Figure("F2", "late ends of zombies rejected", said, "all", rejected == len(ids))
+
+
+def outlived(bench: Bench) -> list[str]:
+    """Jobs that one worker took and another took over."""
+    first, _ = bench.workers
+    with alone(bench):
+        ids = bench.submit(2, **SLOW)
+        until(lambda: running(bench) == 2)
+        bench.freeze(first)
+    until(lambda: all(len(bench.home.queue.attempts(one)) > 1 for one in ids))
+    first.signal(signal.SIGCONT)
+    bench.until_over(ids)
+    return ids
+
+
+def supervisor_killed(bench: Bench) -> Iterator[Figure]:
+    """F3: no process is left, and another supervisor goes on."""
+    with alone(bench) as worker:
+        ids = bench.submit(4, **SLOW)
+        until(lambda: running(bench) == 4)
+        family = worker.family()
+        worker.process.kill()
+        died = time.time() * 1000
+        gone = until(lambda: not any(map(lives, family)), 10)
+    bench.until_over(ids)
+    starts = [a.started_at for one in ids for a in bench.home.queue.attempts(one)]
+    gap = (max(starts) - died) / 1000
+    bench.workers.remove(worker)
+    bench.start("cpu:0", "cpu:1")
+    met, most = gone <= 5, LEASE_S + 10
+    yield Figure("F3", "supervisor killed: its processes gone after", f"{gone:.2f} s", "≤ 5 s", met)
+    met = gap <= most and succeeded(bench, ids) == 4
+    yield Figure("F1", "  another goes on after", f"{gap:.1f} s", f"≤ {most:.0f} s", met)
+
+
+def database_away(bench: Bench, times: int) -> Iterator[Figure]:
+    """F4: PostgreSQL crashes; SQLite is locked by somebody for longer than a beat."""
+    ids: list[str] = []
+    with alone(bench) as worker:
+        before = {one.pid for one in worker.devices()}
+        gaps = [outage(bench, ids) for _ in range(times)]
+        same = worker.process.poll() is None and before == {one.pid for one in worker.devices()}
+    lost = len(ids) - succeeded(bench, ids)
+    yield Figure("F4", f"{times} times away, {len(ids)} jobs: lost", str(lost), "0", not lost)
+    yield Figure("F4", "all processes are still there", str(same), "True", same)
+    longest = max(gaps)
+    yield Figure("F4", "work goes on after", f"{longest:.1f} s", "≤ 10 s", longest <= 10)
+
+
+def outage(bench: Bench, ids: list[str]) -> float:
+    """Seconds from the database's return to the next end of a job."""
+    mine = bench.submit(6, **SLOW)
+    ids += mine
+    until(lambda: running(bench))
+    if bench.server:
+        bench.server.stop(signal.SIGQUIT)
+        time.sleep(1)
+        bench.server.start()
+    else:
+        with bench.home.database.begin() as db:
+            db.execute(text("UPDATE worker SET version = version"))
+            time.sleep(2)
+    before = over(bench, mine)
+    gap = until(lambda: over(bench, mine) > before)
+    bench.until_over(mine)
+    return gap
+
+
+def over(bench: Bench, ids: list[str]) -> int:
+    with suppress(Exception):  # connections from before the crash are broken
+        return len(bench.home.queue.over(ids))
+    return 0
+
+
+def poison(bench: Bench) -> Iterator[Figure]:
+    """F10: one job in twenty ends its process; what else ran there pays, but goes on."""
+    good, bad = bench.submit(19, steps=4), bench.submit(1, "poison", max_attempts=3)
+    bench.until_over(bad + good)
+    (end,) = bench.jobs(bad)
+    crashes = len(bench.home.queue.attempts(bad[0]))
+    code = end.error.code if end.error else str(end.state)
+    met = end.state is State.FAILED and crashes <= 3
+    yield Figure("F10", "poison ends as", f"{code}, {crashes} crashes", "failed, ≤ 3", met)
+    fine = succeeded(bench, good)
+    yield Figure("F10", "others that succeed", f"{fine} of 19", "19", fine == 19)
+
+
+def hang(bench: Bench) -> Iterator[Figure]:
+    """F11: a job that makes no progress and cannot be stopped; others notice nothing."""
+    with alone(bench):
+        began = time.monotonic()
+        stuck = bench.submit(1, "hang", timeout_ms=2000, max_attempts=1)
+        until(lambda: running(bench) == 1)
+        others = bench.submit(10, steps=4)
+        bench.until_over(stuck)
+        took = time.monotonic() - began
+        bench.until_over(others)
+    (end,) = bench.jobs(stuck)
+    code = end.error.code if end.error else str(end.state)
+    fine = succeeded(bench, others)
+    yield Figure("F11", f"hang ends ({code}) after", f"{took:.1f} s", "≤ 2 + 10 + 1 s", took <= 13)
+    yield Figure("F11", "others that succeed", f"{fine} of 10", "10", fine == 10)
+
+
+def cancels(bench: Bench) -> Iterator[Figure]:
+    """F12: a queued job, one at some step, and one that hears nothing."""
+    with alone(bench) as worker:
+        bench.freeze(worker)
+        queued = canceled_after(bench, bench.submit(1))
+        worker.signal(signal.SIGCONT)
+        step = canceled_after(bench, begun(bench, "speck"))
+        deaf = canceled_after(bench, begun(bench, "hang"))
+    yield Figure("F12", "cancel: queued", f"{queued:.2f} s", "≤ 1 s", queued <= 1)
+    yield Figure("F12", "cancel: at a step of 0.1 s", f"{step:.2f} s", "≤ 1.1 s", step <= 1.1)
+    yield Figure("F12", "cancel: hears nothing", f"{deaf:.1f} s", "≤ 10 + 1 s", deaf <= 11)
+
+
+def begun(bench: Bench, prompt: str) -> list[str]:
+    slow = {"steps": 100, "pace": 0.1} if prompt == "speck" else {}
+    ids = bench.submit(1, prompt, **slow)
+    until(lambda: bench.jobs(ids)[0].state is State.RUNNING)
+    time.sleep(1.5)
+    return ids
+
+
+def canceled_after(bench: Bench, ids: list[str]) -> float:
+    began = time.monotonic()
+    bench.home.queue.cancel(ids[0])
+    bench.until_over(ids)
+    return time.monotonic() - began
+
+
+def told_to_stop(bench: Bench) -> Iterator[Figure]:
+    """F13: SIGTERM in the middle; another worker ends the jobs, on their first attempt."""
+    with alone(bench) as worker:
+        ids = bench.submit(4, **SLOW)
+        until(lambda: running(bench) == 4)
+        time.sleep(0.5)
+        began = time.monotonic()
+        worker.process.terminate()
+        code = worker.process.wait()
+        took = time.monotonic() - began
+    bench.until_over(ids)
+    bench.workers.remove(worker)
+    bench.start("cpu:0", "cpu:1")
+    used = max(job.attempt for job in bench.jobs(ids))
+    met = code == 0 and used == 1 and succeeded(bench, ids) == 4
+    yield Figure("F13", f"SIGTERM: exit {code}; attempts used", str(used), "exit 0; 1", met)
+    yield Figure("F13", "SIGTERM: gone after", f"{took:.1f} s", "≤ 10 s", took <= 10)
