@@ -355,6 +355,29 @@ def test_bad_repositories_are_refused_and_leave_nothing(
     assert left_behind(registry) == []
 
 
+def test_an_adapter_is_fetched_alone(
+    take: Callable[..., Model], hub: HubServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "lora"
+    folder.mkdir()
+    for name in ("one", "two"):
+        down, up = np.ones((4, 3072), np.float32), np.ones((3072, 4), np.float32)
+        block = "transformer.single_transformer_blocks.0.attn.to_k"
+        tensors = {f"{block}.lora_A.weight": down, f"{block}.lora_B.weight": up}
+        save_file(tensors, folder / f"{name}.safetensors")
+    hub.offer("people/lora", folder)
+    with pytest.raises(BadModelFolder, match=r"--file: one\.safetensors, two\.safetensors"):
+        take("people/lora")
+    model = take("people/lora", file="two.safetensors")
+    assert (model.kind, model.config["base"], model.source["file"]) == (
+        "adapter",
+        "flux",
+        "two.safetensors",
+    )
+    assert hub.sent["one.safetensors"] == 0
+    assert take("people/lora", file="two.safetensors") == model
+
+
 def test_a_lone_component_comes_from_a_hub_too(
     take: Callable[..., Model], hub: HubServer, tmp_path: Path
 ) -> None:

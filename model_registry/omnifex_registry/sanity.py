@@ -17,7 +17,11 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
     """AbsurdConfig or RemoteCode, where the config of a component asks for what it must not."""
     if config.get("auto_map"):
         raise RemoteCode(path, "auto_map")
-    for key, value in _numbers("", config):
+    try:
+        numbers = list(_numbers("", config))
+    except RecursionError as error:
+        raise AbsurdConfig(path, "nesting", "without end", 100) from error
+    for key, value in numbers:
         most = min((most for word, most in COUNTS.items() if word in key), default=MOST)
         if abs(value) > most:
             raise AbsurdConfig(path, key, value, most)

@@ -113,7 +113,8 @@ class Models:
 
     def holding(self, name: str, components: Mapping[str, str]) -> Model:
         """The version of a model that has these components by role; else the one of today."""
-        self.show(name)
+        if name in self._builtin:
+            self._register(name)
         return self._registry.holding(name, components)
 
     def alias(self, alias: str, name: str) -> Model:

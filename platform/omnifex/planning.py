@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from omnifex_registry.sizing import Size
@@ -31,7 +31,8 @@ def ways(sizes: Sequence[Size]) -> list[Way]:
         Way("all resident", whole, 0),
         *(in_fewer_bits(sizes, way) for way in sizes[0].quantised),
         Way("one component at a time", max(size.bytes for size in sizes), whole),
-        by_layers(sizes, whole),
+        Way("backbone a layer at a time", most(sizes, {"backbone"}), whole, "offload=on"),
+        Way("all a layer at a time", most(sizes, None), whole),  # what is larger than the budget
     ]
 
 
@@ -41,7 +42,11 @@ def in_fewer_bits(sizes: Sequence[Size], way: str) -> Way:
     return Way(f"all resident, backbone in {way}", device, 0, f"quantize={way}")
 
 
-def by_layers(sizes: Sequence[Size], whole: int) -> Way:
-    """Weights in host memory, each layer on the device for its own time."""
-    most = max(min(size.bytes, AT_ONCE * size.largest_layer) for size in sizes)
-    return Way("a layer at a time", most, whole, "offload=on")
+def most(sizes: Sequence[Size], kinds: Collection[str] | None) -> int:
+    """What the largest component takes, where those of some kinds (None: all) come by layers."""
+    return max(
+        min(size.bytes, AT_ONCE * size.largest_layer)
+        if kinds is None or size.kind in kinds
+        else size.bytes
+        for size in sizes
+    )

@@ -26,6 +26,7 @@ from omnifex_registry.records import Model
 from omnifex_registry.registry import Registry, default_name
 from omnifex_registry.sources.adapters import adapter_of, write_adapter
 from omnifex_registry.sources.folder import rest_of, write_index
+from omnifex_registry.sources.owned import check_space
 
 TEXT = ("cond_stage_model.", "conditioner.embedders.", "text_encoders.")
 PICTURES = ("first_stage_model.", "encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
@@ -61,6 +62,7 @@ def from_file(
     quantised = path.suffix == SUFFIX
     tensors = read_gguf(path) if quantised else read_header(path)
     with registry.owned.staging() as staged:
+        check_space(staged, path.stat().st_size)
         if not quantised and (adapter := adapter_of(path, tensors)):
             write_adapter(path, adapter, staged)
         else:
@@ -159,7 +161,10 @@ def take_quantised(
     (place / role).mkdir()
     config = read_config(base.components[role].path / "config.json")
     (place / role / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    shutil.copyfile(path, place / role / f"model{SUFFIX}")
+    if path.is_symlink():  # into the hub's cache
+        (place / role / f"model{SUFFIX}").symlink_to(path.resolve())
+    else:
+        shutil.copyfile(path, place / role / f"model{SUFFIX}")
     rest_of(base, {role}, place, registry.owned)
     write_index(place, base.config, iter(base.components))
 
