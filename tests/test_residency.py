@@ -14,8 +14,10 @@ from tiny_models import Affine, save_plain, save_stable_diffusion
 from omnifex.engine.memory.residency import Residency
 from omnifex.engine.memory.resident import TooLarge
 from omnifex.engine.memory.tiers import CPU, Tier, expected_bytes, held_bytes
+from omnifex.engine.scheduling.costs import CostModel
 from omnifex.errors import OmnifexError
 from omnifex.memory import checked_memory, shown
+from omnifex_jobs import ComponentCost
 from omnifex_registry import Component, allow_library, load_component
 from omnifex_registry.errors import BadModelFolder
 from omnifex_registry.identify import identify
@@ -67,6 +69,18 @@ def test_a_component_is_loaded_once_and_shown(affine: Make) -> None:
     assert resident.seconds > 0
     assert memory.seconds_to_bring(component) == 0
     assert (memory.taken, memory.loads, memory.reloads) == (SIZE, 1, 0)
+
+
+def test_what_earlier_processes_learned_of_a_load_is_believed_until_the_first_one(
+    affine: Make,
+) -> None:
+    costs, component = CostModel(), affine("a")
+    costs.restore([], [ComponentCost(component.id, 7.0)])
+    memory = Residency(CPU, costs=costs)
+    assert memory.seconds_to_bring(component) == 7.0
+    memory.bring(component)
+    memory.clear()
+    assert 0 < memory.seconds_to_bring(component) < 7.0
 
 
 def test_components_stay_within_the_budget_and_reloads_are_counted(affine: Make) -> None:

@@ -107,10 +107,14 @@ class Residency:
             self._worth.finished(job, components)
 
     def seconds_to_bring(self, component: Component) -> float:
-        """What a call waits before it can begin: nothing where the component is resident."""
+        """What a call waits before it can begin: nothing where the component is resident.
+
+        Before its first load here it is what earlier processes learned of it.
+        """
         held = self._room.held.get(component.id)
         if held is None or held.tier is None:
-            return self._worth.reload_seconds(component)
+            learned = None if self.loads_of(component) else self._costs.load_seconds(component.id)
+            return self._worth.reload_seconds(component) if learned is None else learned
         return 0.0 if held.ready else held.on_host / tiers.HOST_BYTES_PER_S
 
     def dtype_of(self, component: Component) -> torch.dtype:
