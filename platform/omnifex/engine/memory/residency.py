@@ -99,7 +99,7 @@ class Residency:
                 for component in filter(keeps_state, components):
                     if held := self._room.held.get(component.id):
                         forget(held.module, job)
-                self._end_makeshifts()
+                self._room.end_makeshifts()
 
     def finished(self, job: str, components: Iterable[Component]) -> None:
         """The running job calls these no more."""
@@ -285,11 +285,6 @@ class Residency:
     def _offloaded(self, held: Held) -> None:
         on_device = tiers.offload(held.module, self.device)
         held.place(Tier.OFFLOADED, on_device, tiers.held_bytes(held.module))
-
-    def _end_makeshifts(self) -> None:
-        for held in list(self._room.held.values()):
-            if held.makeshift and not held.pins and not self._worth.wanted(held.component):
-                self._room.drop(held)
 
     def _resident(self, held: Held) -> Resident | None:
         if held.tier is None:

@@ -101,6 +101,12 @@ class Room:
         self._evict(min(free, key=lambda held: (self._worth.of(held.component), held.used_at)))
         return True
 
+    def end_makeshifts(self) -> None:
+        """Drop what was offloaded for jobs that have ended, to come back whole."""
+        for held in list(self.held.values()):
+            if held.makeshift and not held.pins and not self._worth.wanted(held.component):
+                self.drop(held)
+
     def drop(self, held: Held) -> None:
         """Leave it on disk alone."""
         del self.held[held.component.id]
