@@ -1,4 +1,4 @@
-"""A pipeline of diffusers as a model: saved, added, and told how it is called.
+"""A family of checkpoints of your own: what is special about it, as data, and one plugin hook.
 
 The weights are random, so that nothing is downloaded: the picture is noise. A trained pipeline is
 saved and added in the same way, and three jobs share its components' calls.
@@ -9,24 +9,27 @@ from pathlib import Path
 import diffusers
 
 import omnifex
+from omnifex_image.families.pictures import ImageFamily
 
 CLASSES = {"cat": 281, "dog": 207, "balloon": 417}
 
 
-class ClassPictures(omnifex.PipelineFamily):
-    name, modality = "dit", "image"
+class ClassPictures(ImageFamily):
+    name = "class-pictures"
     pipelines = ("DiTPipeline",)
+    precedence = 1  # before the built-in family of these checkpoints
+    fields = {"prompt": "class_labels"}
+    samplers = ("ddim",)
+    steps = 8  # unless the request says otherwise
+
+    def check(self, request, model):
+        if request.prompt not in CLASSES:
+            raise omnifex.InvalidRequest(f"the prompt can be {', '.join(CLASSES)}.")
+        return super().check(request, model)
 
     def arguments(self, job, request, model):
-        return {
-            "class_labels": [CLASSES[request.prompt]],
-            "num_inference_steps": request.steps,
-            "guidance_scale": request.guidance,
-            "output_type": "np",
-        }
-
-    def media(self, output, request):
-        return (output.images[0] * 255).round().astype("uint8")  # (H, W, 3)
+        labels = {"class_labels": [CLASSES[request.prompt]]}
+        return {**super().arguments(job, request, model), **labels}
 
 
 class Plugin:
@@ -51,7 +54,7 @@ def save_pipeline(folder: Path) -> Path:
 
 with omnifex.Studio(plugins=[Plugin()]) as studio:
     studio.models.add(save_pipeline(Path("tiny-dit")), name="tiny-dit")
-    jobs = [studio.submit("image", prompt=name, model="tiny-dit", steps=8) for name in CLASSES]
+    jobs = [studio.submit("image", prompt=name, model="tiny-dit") for name in CLASSES]
     for name, job in zip(CLASSES, jobs, strict=True):
         (artifact,) = job.result(timeout=120)
         print(artifact.save(f"{name}.png"), artifact.media_type)

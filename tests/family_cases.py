@@ -141,7 +141,7 @@ CASES: Mapping[str, Case] = {
     "consistency": Case(
         "consistency", {"prompt": "1", "steps": 2}, {"class_labels": [1], "num_inference_steps": 2}
     ),
-    "pixels": Case("pixels", **both(steps=4)),
+    "pixels": Case("pixels", **both(steps=4), chaotic=True),
     "dit": Case(
         "dit",
         {"prompt": "2", "steps": 6, **MILD},

@@ -1,5 +1,6 @@
 """Each example as a user runs it: a process of its own, in an empty folder, with an empty home."""
 
+import ast
 import os
 import re
 import subprocess
@@ -94,3 +95,12 @@ def test_a_strangers_plugin_passes_its_own_tests_and_the_contracts(tmp_path: Pat
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+
+
+def test_a_family_of_ones_own_takes_no_more_than_40_lines() -> None:
+    parts = ast.parse((EXAMPLES / "diffusers_pipeline.py").read_text()).body
+    family = [
+        part for part in parts if isinstance(part, ast.ClassDef | ast.Import | ast.ImportFrom)
+    ]
+    assert len(family) == 6
+    assert sum((part.end_lineno or 0) - part.lineno + 1 for part in family) <= 40

@@ -70,8 +70,8 @@ class Family(ABC, Generic[RequestT]):
 
     name: str
     modality: str
-    fallback: bool = False
-    """Whether any other family that recognises a model goes before this one."""
+    precedence: int = 0
+    """Which family goes first where several recognise a model: the highest."""
 
     @abstractmethod
     def recognises(self, model: Model) -> bool:

@@ -71,7 +71,7 @@ class PluginHost:
 
     def family(self, modality: str, model: Model) -> Family[Any]:
         """The first family that recognises the model for this modality, or UnsuitableModel."""
-        in_order = sorted(self.families, key=lambda family: family.fallback)
+        in_order = sorted(self.families, key=lambda family: -family.precedence)
         recognising = [family for family in in_order if self._recognises(family, model)]
         for family in recognising:
             if family.modality == modality:

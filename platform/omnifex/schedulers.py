@@ -19,7 +19,6 @@ DIFFUSION: Mapping[str, str] = {
     "euler": "EulerDiscreteScheduler",
     "euler-ancestral": "EulerAncestralDiscreteScheduler",
     "heun": "HeunDiscreteScheduler",
-    "pndm": "PNDMScheduler",
     "lcm": "LCMScheduler",
     "tcd": "TCDScheduler",
 }

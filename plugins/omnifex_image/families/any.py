@@ -11,7 +11,7 @@ class AnyPipeline(ImageFamily):
     """Queue, progress, cancel, resume and sharing as for all; what it needs is its own to say."""
 
     name = "diffusers"
-    fallback = True
+    precedence = -1
     optional = ("prompt", "image", "mask")
 
     def recognises(self, model: Model) -> bool:

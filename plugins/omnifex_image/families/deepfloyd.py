@@ -17,7 +17,7 @@ class DeepFloyd(UpscaledFamily):
 
     name = "deepfloyd-if"
     pipelines = ("IFPipeline",)
-    stages = {**UpscaledFamily.stages, "super_resolution": "IFSuperResolutionPipeline"}
+    stages = {"super_resolution": "IFSuperResolutionPipeline", **UpscaledFamily.stages}
     samplers = ("ddpm", "dpm-solver++")
 
     def generate(self, job: JobContext, request: ImageRequest, model: LoadedModel) -> Any:

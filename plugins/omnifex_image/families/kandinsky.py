@@ -29,7 +29,7 @@ class Kandinsky22(UpscaledFamily):
     tasks = {
         "KandinskyV22CombinedPipeline": {"image": "KandinskyV22Img2ImgCombinedPipeline"},
     }
-    stages = {**UpscaledFamily.stages, "prior": "KandinskyV22PriorPipeline"}
+    stages = {"prior": "KandinskyV22PriorPipeline", **UpscaledFamily.stages}
     samplers = ("ddpm", "dpm-solver++")
 
     def size_multiple(self, model: Model) -> int:

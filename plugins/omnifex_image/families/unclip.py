@@ -8,6 +8,7 @@ from omnifex_image.families.pictures import ImageFamily
 from omnifex_image.modality import ImageRequest
 
 if TYPE_CHECKING:
+    from omnifex.engine.context import JobContext
     from omnifex.engine.model import LoadedModel
 
 # The schedulers that the pipeline samples with, one after another, and the share done after each.
@@ -25,6 +26,12 @@ class UnCLIP(ImageFamily):
     pipelines = ("UnCLIPPipeline", "UnCLIPImageVariationPipeline")
     fields = {"steps": "decoder_num_inference_steps", "guidance": "decoder_guidance_scale"}
     samplers = ()
+
+    def generate(self, job: JobContext, request: ImageRequest, model: LoadedModel) -> Any:
+        """The schedulers tell of the stages."""
+        arguments = self.arguments(job, request, model)
+        output = self.pipeline(request, model)(**arguments, generator=job.generator)
+        return self.media(output, request)
 
     def pipeline(self, request: ImageRequest, model: LoadedModel) -> Any:
         pipeline = super().pipeline(request, model)
