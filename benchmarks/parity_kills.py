@@ -15,8 +15,8 @@ from benchmarks.resume import files
 from omnifex import Studio
 from omnifex.home import open_home
 
-KINDS = (("sd", 120), ("sdxl-refined", 80), ("flux", 120), ("kandinsky22", 60))
-EXTRA = {"kandinsky22": {"prior_num_inference_steps": 30}, "flux": {"max_sequence_length": 24}}
+KINDS = (("sdxl-refined", 16), ("kandinsky22", 12), ("flux", 20), ("sd", 20))
+EXTRA = {"kandinsky22": {"prior_num_inference_steps": 6}, "flux": {"max_sequence_length": 24}}
 
 
 def killed(kills: int) -> bool:

@@ -395,19 +395,25 @@ MODELS: Mapping[str, Callable[[], Any]] = {
 
 
 def save(name: str, folder: Path) -> Path:
-    """The checkpoint as a model folder; the global randomness is left as it was."""
+    """The checkpoint as a model folder."""
     stages = STAGED.get(name) or {"": MODELS[name]}
     for prefix, build in stages.items():
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            pipeline = build()
-        for component in pipeline.components.values():
-            if isinstance(component, nn.Module):
-                component.eval()
-        pipeline.save_pretrained(folder / prefix if prefix else folder, safe_serialization=True)
+        save_pipeline(build, folder / prefix if prefix else folder)
         if prefix:
             add_stage(folder, prefix)
     as_released(folder / "model_index.json")
+    return folder
+
+
+def save_pipeline(build: Callable[[], Any], folder: Path) -> Path:
+    """One pipeline as a model folder; the global randomness is left as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pipeline = build()
+    for component in pipeline.components.values():
+        if isinstance(component, nn.Module):
+            component.eval()
+    pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
 

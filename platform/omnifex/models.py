@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from omnifex.compose import check_stages, compose
 from omnifex.errors import OmnifexError
 from omnifex.plugins import PluginHost
 from omnifex.settings import settings_of
@@ -29,7 +30,7 @@ class Models:
     """Looks models up by name; a plugin's model is registered when it is first asked for."""
 
     def __init__(self, registry: Registry, plugins: PluginHost) -> None:
-        self._registry = registry
+        self._registry, self._plugins = registry, plugins
         self._builtin = plugins.models
         self._registered: set[str] = set()
 
@@ -71,6 +72,17 @@ class Models:
             check=check_fit,
         )
         return add(self._registry, source, wanted)
+
+    def compose(self, name: str, base: str, *, update: bool = False, **stages: str) -> Model:
+        """Register a model of several stages, whose components are those of registered models.
+
+        `compose("sdxl-fine", base="sdxl", refiner="sdxl-refiner")`: no weights are copied. Which
+        stages there are is the family's to say; docs/systems.md lists them.
+        """
+        first = self.show(base)
+        check_stages(first, stages, self._plugins.families)
+        others = {stage: self.show(model) for stage, model in stages.items()}
+        return compose(self._registry, name, first, others, update=update)
 
     def set(self, name: str, **settings: Any) -> Model:
         """Change how the model's backbone is run; a setting that is None goes back to its default.

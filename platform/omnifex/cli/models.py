@@ -95,6 +95,26 @@ def add(
 
 
 @commands.command()
+def compose(
+    context: typer.Context,
+    name: Name,
+    base: Annotated[str, typer.Argument(help="The model that begins.", show_default=False)],
+    stages: Annotated[
+        list[str], typer.Argument(help="Such as refiner=sdxl-refiner.", show_default=False)
+    ],
+    update: Annotated[
+        bool, typer.Option("--update", help="In place of what has the name.")
+    ] = False,
+    home: options.Home = None,
+) -> None:
+    """Register a model of several stages, made of registered ones; nothing is copied."""
+    named: dict[str, Any] = {stage: model or "" for stage, model in map(setting, stages)}
+    with open_studio(context, home) as studio:
+        model = studio.models.compose(name, base, **{**named, "update": update})
+    typer.echo(f"{model.name}: {model.class_name}, {', '.join(model.components)}")
+
+
+@commands.command()
 def show(
     context: typer.Context, name: Name, home: options.Home = None, json: options.Json = False
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from omnifex.calling import argument_names
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from omnifex.engine.model import LoadedModel
     from omnifex_registry import Model
 
+# The pipeline of both, and of the second alone, over the same components.
 DECODERS = {
     "KandinskyV22CombinedPipeline": "KandinskyV22Pipeline",
     "KandinskyV22Img2ImgCombinedPipeline": "KandinskyV22Img2ImgPipeline",
@@ -25,12 +27,21 @@ class Kandinsky22(UpscaledFamily):
     """The prior's words become the embedding of a picture, which the decoder is told."""
 
     name = "kandinsky22"
-    pipelines = tuple(DECODERS)
+    pipelines = (*DECODERS, *DECODERS.values())
     tasks = {
         "KandinskyV22CombinedPipeline": {"image": "KandinskyV22Img2ImgCombinedPipeline"},
     }
     stages = {"prior": "KandinskyV22PriorPipeline", **UpscaledFamily.stages}
     samplers = ("ddpm", "dpm-solver++")
+
+    def recognises(self, model: Model) -> bool:
+        return super().recognises(model) and "prior_prior" in model.components
+
+    def pipeline_for(self, request: ImageRequest, model: Model) -> str:
+        """That of both stages, which says what can be asked."""
+        both = {second: name for name, second in DECODERS.items()}
+        name = both.get(model.class_name, model.class_name)
+        return super().pipeline_for(request, replace(model, class_name=name))
 
     def size_multiple(self, model: Model) -> int:
         scale = autoencoder_scale(model)
