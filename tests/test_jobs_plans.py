@@ -83,7 +83,6 @@ ASKED: dict[str, Callable[[JobQueue], object]] = {
     "list": lambda queue: queue.find(limit=50),
     "page": lambda queue: queue.find(limit=50, before="succeeded5"),
     "ended": lambda queue: queue.find(state="succeeded", limit=50),
-    "waiting": lambda queue: queue.find(state="queued", limit=50),
     "stage": lambda queue: queue.stage(),
     "rescue": lambda queue: queue.rescue(),
     "submit": lambda queue: submit(queue, owner="anna", unique_key="k"),

@@ -57,22 +57,30 @@ class Wish:
         return bool(self.warm) or self.above is not None
 
 
-def claim(db: Connection, worker_id: str, lease_ms: int, wish: Wish) -> list[Claim]:
-    """Takes jobs lane by lane, always from the one whose first job has the lowest rank."""
-    hold_limits(db)
+def claim(
+    db: Connection, worker_id: str, lease_ms: int, wish: Wish, lanes: list[Lane]
+) -> list[Claim]:
+    """Takes jobs lane by lane, always from the one whose first job has the lowest rank.
+
+    `lanes` are those that were open a moment ago. Where some are limited, or after one was taken
+    from and another is next, they are looked for again.
+    """
     taken: list[str] = []
     shut: set[str] = set()
-    while len(taken) < wish.limit:
+    if any(lane.room is not None for lane in lanes):
+        hold_limits(db)
         lanes = open_lanes(db, wish.modalities, wish.queues)
-        lanes = [lane for lane in lanes if lane.name not in shut]
-        if not lanes:
-            break
+    while lanes:
         lane, upto = lanes[0], lanes[1].head if len(lanes) > 1 else None
         most = min(wish.limit - len(taken), lane.room or wish.limit)
         some = _take(db, worker_id, lease_ms, picked(lane, most, upto, wish, db))
         taken += some
         if not some or (len(some) < most and upto is None):
             shut.add(lane.name)  # nothing that suits, or others are at it
+        if len(taken) == wish.limit or (upto is None and lane.room is None):
+            break
+        lanes = open_lanes(db, wish.modalities, wish.queues)
+        lanes = [lane for lane in lanes if lane.name not in shut]
     return _claims(db, taken)
 
 
@@ -137,10 +145,10 @@ def _claims(db: Connection, taken: list[str]) -> list[Claim]:
     """The fences, written down as attempts, in the order of rank."""
     if not taken:
         return []
-    ours = job.c.id.in_(taken)
     columns = ("job_id", "token", "attempt", "worker", "started_at")
     held = select(job.c.id, job.c.claim_token, job.c.attempt, job.c.worker, job.c.started_at)
-    db.execute(insert(job_attempt).from_select(columns, held.where(ours)))
-    wanted = select(job.c.id, job.c.claim_token).where(ours).order_by(job.c.rank, job.c.id)
-    tokens = {row.id: row.claim_token for row in db.execute(wanted)}
-    return [Claim(job, tokens[job.id], job.attempt) for job in by_ids(db, list(tokens))]
+    opened = insert(job_attempt).from_select(columns, held.where(job.c.id.in_(taken)))
+    opened = opened.returning(job_attempt.c.job_id, job_attempt.c.token)
+    tokens = {row.job_id: row.token for row in db.execute(opened)}
+    jobs = sorted(by_ids(db, taken), key=lambda taken: (taken.rank, taken.id))
+    return [Claim(job, tokens[job.id], job.attempt) for job in jobs]

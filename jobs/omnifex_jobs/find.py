@@ -170,6 +170,7 @@ def _job(
         source=row.source,
         source_id=row.source_id,
         environment=row.environment or {},
+        rank=row.rank,
     )
 
 

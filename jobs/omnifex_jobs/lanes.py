@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from omnifex_jobs.moves import in_state
 from omnifex_jobs.schema import job
@@ -37,10 +47,9 @@ def open_lanes(
     queues: Collection[str] | None = None,
 ) -> list[Lane]:
     """The lanes from which a worker may take something now, lowest rank first."""
-    found = db.execute(_heads()).all()
-    rooms = _rooms(db) if found else {}
     lanes = []
-    for name, head in found:
+    rooms = _rooms(db)
+    for name, head in db.execute(_HEADS):
         queue_name, modality, limited = (*name.split("/", 2), "")[:3]
         if (modalities is not None and modality not in modalities) or (
             queues is not None and queue_name not in queues
@@ -63,7 +72,7 @@ def limited(db: Connection, owner_name: str) -> bool:
 
 
 def hold_limits(db: Connection) -> None:
-    """Claims that count what runs come one after the other; without limits nobody waits."""
+    """Claims that count what runs come one after the other."""
     for table in (queue, owner):
         rows = select(table.c.name).where(table.c.max_running.is_not(None))
         db.execute(rows.order_by(table.c.name).with_for_update()).all()
@@ -85,13 +94,19 @@ def _heads() -> Any:
 def _rooms(db: Connection) -> dict[tuple[str, str], int]:
     """How many more jobs each limited queue and owner may run; a paused queue none."""
     rooms = {}
-    for kind, table, column in (("queue", queue, job.c.queue), ("owner", owner, job.c.owner)):
-        running = select(func.count()).where(in_state(RUNNING), column == table.c.name)
-        paused = queue.c.paused_at if table is queue else literal(None)
-        wanted = select(table.c.name, table.c.max_running, running.scalar_subquery(), paused)
-        limits: ColumnElement[bool] = table.c.max_running.is_not(None)
-        if table is queue:
-            limits |= queue.c.paused_at.is_not(None)
-        for name, most, now, paused_at in db.execute(wanted.where(limits)):
-            rooms[kind, name] = 0 if paused_at is not None else most - now
+    for kind, name, most, paused_at in db.execute(_LIMITS).all():
+        column = job.c.queue if kind == "queue" else job.c.owner
+        running = select(func.count()).where(in_state(RUNNING), column == name)
+        rooms[kind, name] = 0 if paused_at is not None else most - (db.scalar(running) or 0)
     return rooms
+
+
+_LIMITS = union_all(
+    select(literal("queue"), queue.c.name, queue.c.max_running, queue.c.paused_at).where(
+        queue.c.max_running.is_not(None) | queue.c.paused_at.is_not(None)
+    ),
+    select(literal("owner"), owner.c.name, owner.c.max_running, cast(null(), BigInteger)).where(
+        owner.c.max_running.is_not(None)
+    ),
+)
+_HEADS = _heads()

@@ -55,7 +55,7 @@ def move(
     When they end, their children move on too: they start, or follow their rule.
     """
     moved = _move(db, verb, source, target, *where, error=error, payload=payload, **values)
-    if target in FINAL:
+    if target in FINAL and _have_children(db, moved):
         settle(db, moved)
     return moved
 
@@ -95,6 +95,14 @@ def forget_previews(db: Connection, job_ids: Sequence[str]) -> None:
     """Deletes the looks at unfinished work: the next one, or the end, is better."""
     ours = (event.c.job_id.in_(job_ids), event.c.kind == PREVIEW)
     db.execute(delete(event).where(*ours))
+
+
+def _have_children(db: Connection, parents: Sequence[str]) -> bool:
+    """Asked first: most jobs have none."""
+    return any(
+        db.execute(_children(parents[start : start + SLICE]).limit(1)).first()
+        for start in range(0, len(parents), SLICE)
+    )
 
 
 def _move(

@@ -173,10 +173,11 @@ class JobQueue:
         """
         wanted = Wish(**wish)
         with reading(self._engine) as db:
-            if not open_lanes(db, wanted.modalities, wanted.queues):
-                return []
+            lanes = open_lanes(db, wanted.modalities, wanted.queues)
+        if not lanes:
+            return []
         with self._engine.begin() as db:
-            return claims.claim(db, worker_id, round(lease_s * 1000), wanted)
+            return claims.claim(db, worker_id, round(lease_s * 1000), wanted, lanes)
 
     def beat(
         self,

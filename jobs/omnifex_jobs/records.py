@@ -86,6 +86,7 @@ class Job:
     source: str | None = None  # "replay" or "fork", of the job `source_id`
     source_id: str | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)  # what it ran on
+    rank: int = 0  # its place among those that wait, the lowest first
 
     @property
     def final(self) -> bool:
