@@ -69,6 +69,7 @@ class Home:
         return Journals(self.folder / JOURNALS)
 
     def close(self) -> None:
+        self.queue.hints.close()
         self.database.dispose()
 
 

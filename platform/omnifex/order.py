@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omnifex.errors import InvalidRequest
+from omnifex.limits import LIMIT_FIELDS, checked_limits
 from omnifex_jobs import RULES
 
 MAX_PRIORITY = 1_000_000
@@ -34,9 +35,11 @@ class Order:
     id: str = ""
     source: str | None = None
     source_id: str | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)  # limits.py
 
 
 ORDER_FIELDS = {
+    *LIMIT_FIELDS,
     *("priority", "run_at", "delay", "metadata", "idempotency_key", "deadline"),
     *("tags", "after", "on_failure"),
 }
@@ -61,6 +64,7 @@ def checked_order(
     on_failure: str = "fail",
     owner: str = "",
     id: str = "",  # noqa: A002 - it is one
+    **limits: Any,
 ) -> Order:
     """The order, or InvalidRequest.
 
@@ -88,6 +92,7 @@ def checked_order(
         on_failure,
         owner,
         id,
+        limits=checked_limits(**limits),
     )
 
 

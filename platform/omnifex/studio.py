@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omnifex import follow
+from omnifex import follow, timetable
 from omnifex.graph import Graph, submit_all
 from omnifex.home import Home, open_home
 from omnifex.job import Job
@@ -23,6 +23,9 @@ from omnifex.submission import again, fork, submit
 from omnifex.verification import Verification, verify
 from omnifex.worker.worker import Worker
 from omnifex_jobs import Event, State
+from omnifex_jobs.batches import Batches
+from omnifex_jobs.rules import Rules
+from omnifex_jobs.schedules import Schedule, Schedules
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncJob
@@ -100,6 +103,12 @@ class Studio:
         tags: Sequence[str] = (),
         after: Job | str | Sequence[Job | str] = (),
         on_failure: str = "fail",
+        queue: str | None = None,
+        batch: str | None = None,
+        unique: bool | str = False,
+        timeout: timedelta | float | None = None,
+        stall_timeout: timedelta | float | None = None,
+        expires: datetime | timedelta | float | None = None,
         **fields: Any,
     ) -> Job:
         """Check a request and queue it; `fields` are those of the modality's request type.
@@ -109,8 +118,12 @@ class Studio:
         their `deadline`, a datetime or seconds from now, and a late one runs all the same. `run_at`
         is a datetime or epoch seconds, `delay` seconds. The same `idempotency_key` again gives the
         job that it gave before. It waits for the jobs in `after`, too; where one that it waits for
-        is lost, it does what `on_failure` says: "fail", "cancel", or "run" without it. Raises an
-        OmnifexError, JobsError or RegistryError whose message is for the user.
+        is lost, it does what `on_failure` says: "fail", "cancel", or "run" without it. A `unique`
+        job (True: one that asks for the same but the seed; or a key) is not made while another
+        has not ended: that one is given. An attempt may take `timeout` seconds, and be
+        `stall_timeout` seconds without progress; what has not begun when it `expires` fails.
+        `queue` and `batch` are names. Raises an OmnifexError, JobsError or RegistryError whose
+        message is for the user.
         """
         order = checked_order(
             priority=priority,
@@ -123,6 +136,12 @@ class Studio:
             after=after,
             on_failure=on_failure,
             owner=self.owner,
+            queue=queue,
+            batch=batch,
+            unique=unique,
+            timeout=timeout,
+            stall_timeout=stall_timeout,
+            expires=expires,
         )
         return self._handle(submit(self._home, modality, fields, model, order).id)
 
@@ -156,6 +175,34 @@ class Studio:
         """
         found = self._home.queue.find(limit=limit, before=before, **sought(wanted))
         return Page(self._home, found, limit)
+
+    @property
+    def queues(self) -> Rules:
+        """Which queues are paused or limited, what each owner gets, and forgetting old jobs."""
+        return self._home.queue.rules
+
+    @property
+    def batches(self) -> Batches:
+        """counts, jobs and cancel of all that was submitted as one `batch`."""
+        return self._home.queue.batches
+
+    def schedule(
+        self,
+        name: str,
+        cron: str,
+        modality: str,
+        *,
+        zone: str = "UTC",
+        model: str | None = None,
+        **fields: Any,
+    ) -> Schedule:
+        """Submit this at each time of a cron line, once, whichever workers are there then."""
+        return timetable.put(self._home, name, cron, zone, modality, model, fields, self.owner)
+
+    @property
+    def schedules(self) -> Schedules:
+        """all, enable, remove, fires."""
+        return self._home.queue.schedules
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""

@@ -13,6 +13,7 @@ from omnifex.errors import OmnifexError, PluginError
 from omnifex.follow import notes
 from omnifex.home import Home
 from omnifex.inputs import Inputs, given_media, named, take_in
+from omnifex.limits import sameness_of, shape_of
 from omnifex.modality import Family, Modality
 from omnifex.order import Order, checked_order, split
 from omnifex.plugins import said
@@ -110,6 +111,9 @@ def order_of(home: Home, job: Job, after: Sequence[str]) -> Order:
 
 
 def submission(recipe: Recipe, inputs: Inputs, order: Order) -> Submission:
+    limits = dict(order.limits)
+    if limits.get("unique_key") is True:
+        limits["unique_key"] = sameness_of(recipe)
     return Submission(
         recipe,
         modality=recipe.body["modality"],
@@ -127,6 +131,8 @@ def submission(recipe: Recipe, inputs: Inputs, order: Order) -> Submission:
         tags=order.tags,
         source=order.source,
         source_id=order.source_id,
+        shape=shape_of(recipe),
+        **limits,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnifex.cli import INTERRUPTED, doctor, jobs, models, serving
+from omnifex.cli import INTERRUPTED, doctor, jobs, models, rules, serving
 from omnifex.cli.demo import demo
 from omnifex.cli.generation import command_for
 from omnifex.cli.top import top
@@ -52,6 +52,8 @@ def app(plugins: PluginHost) -> typer.Typer:
         make(command_for(modality))
     commands.command(rich_help_panel="Make")(demo)
     commands.add_typer(jobs.commands, name="jobs", rich_help_panel="See and manage")
+    commands.add_typer(rules.queues, name="queues", rich_help_panel="See and manage")
+    commands.add_typer(rules.schedules, name="schedules", rich_help_panel="See and manage")
     commands.add_typer(models.commands, name="models", rich_help_panel="See and manage")
     commands.command(rich_help_panel="See and manage")(doctor.plugins)
     commands.command(rich_help_panel="See and manage")(top)

@@ -14,6 +14,7 @@ from omnifex.device import checked_devices
 from omnifex.home import Home
 from omnifex.memory import checked_memory
 from omnifex.presence import bury_the_dead
+from omnifex.timetable import fire_due
 from omnifex.versions import version
 from omnifex.worker.performer import Performer, Performing
 from omnifex.worker.space import Floor
@@ -71,6 +72,7 @@ class Worker:
         named = list(self._devices or ["auto"])
         self.id = self._home.queue.register(devices=named, version=version())
         self.performer.open()
+        self._home.queue.hints.listen(self._home.news.ring)
         self._keep_space()
         serves = {"claims": self._claim_jobs, "beats": self._keep_claims, "fence": self._fence}
         for name, serve in serves.items():
@@ -183,7 +185,7 @@ class Worker:
         self.performer.keep()
         bury_the_dead(queue)
         self._home.journals.sweep(queue.over)
-        if queue.rescue() or queue.stage():
+        if queue.rescue() or queue.stage() or fire_due(self._home):
             self._home.news.ring()
 
     def _keep_space(self) -> None:
