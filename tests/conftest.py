@@ -28,6 +28,7 @@ def omnifex_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("OMNIFEX_HOME", str(home))
     monkeypatch.delenv("OMNIFEX_PLUGINS", raising=False)
+    monkeypatch.setenv("OMNIFEX_SIGN", "no")  # exact bytes, where a test does not ask otherwise
     return home
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import uuid4
 
+from omnifex import signing
 from omnifex.errors import OmnifexError
 from omnifex_jobs import Artifact as StoredArtifact
 
@@ -95,19 +96,35 @@ class Artifact:
         """Whether the file is there and its bytes are still those that were made."""
         return self._store.verify(self.sha256)
 
-    def save(self, path: Path | str) -> Path:
-        """Copy the file to `path`, or under its own name into a folder; all of it or nothing."""
+    def save(self, path: Path | str, *, sign: bool | None = None) -> Path:
+        """Copy the file to `path`, or under its own name into a folder; all of it or nothing.
+
+        The copy is signed (C2PA) where the extra `provenance` is installed, or as `sign` says; a
+        file that can hold no manifest gets it beside it, as `.c2pa`.
+        """
         target = Path(path).expanduser()
         target = target / self.name if target.is_dir() else target
-        draft = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.path, draft)
-            os.replace(draft, target)
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
-            raise Unwritable(
-                f"cannot write {target} ({error.strerror or error}); choose another place."
-            ) from error
+        if not signing.wanted(sign):
+            write_whole(target, lambda draft: shutil.copyfile(self.path, draft))
+            return target
+        job = self.made_by
+        made = signing.signed(self._home, self.record, self.read_bytes(), job.id if job else None)
+        write_whole(target, lambda draft: draft.write_bytes(made.data))
+        if beside := made.beside:
+            write_whole(target.with_suffix(".c2pa"), lambda draft: draft.write_bytes(beside))
         return target
+
+
+def write_whole(target: Path, write: Callable[[Path], object]) -> None:
+    """Write beside it first, so that there is all of it or nothing; or Unwritable."""
+    draft = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(draft)
+        os.replace(draft, target)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise Unwritable(
+            f"cannot write {target} ({error.strerror or error}); choose another place."
+        ) from error

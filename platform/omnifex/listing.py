@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,14 @@ class Page(list[Job]):
         self.records = tuple(records)
         self.next: str | None = records[-1].id if records and len(records) == limit else None
         """The `before` of the page that follows; None where this is surely the last."""
+
+
+def pages(home: Home, wanted: Wanted, size: int = 500) -> Iterator[list[Record]]:
+    """All jobs that match, newest first, a page at a time."""
+    before: str | None = None
+    while page := home.queue.find(limit=size, before=before, **wanted):
+        yield page
+        before = page[-1].id
 
 
 def sought(filters: Mapping[str, Any]) -> Wanted:

@@ -64,6 +64,14 @@ class Modality(ABC, Generic[RequestT]):
         Called at submit for fields marked MediaInput(name), in a process that has no torch.
         """
 
+    def read_provenance(self, file: Path) -> Mapping[str, Any] | None:
+        """What `encode` was given, from a file's own metadata; None where it says nothing."""
+        return None
+
+    def read_tags(self, file: Path) -> Mapping[str, str]:
+        """All texts in a file's own metadata, whoever wrote them, for `omnifex inspect`."""
+        return {}
+
 
 class Family(ABC, Generic[RequestT]):
     """The knowledge of one kind of checkpoint, for one modality."""

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnifex import follow, timetable
+from omnifex.export import export
 from omnifex.graph import Graph, submit_all
 from omnifex.home import Home, open_home
+from omnifex.inspection import Inspection, inspect
 from omnifex.job import Job
-from omnifex.listing import Page, sought
+from omnifex.listing import Page, pages, sought
 from omnifex.models import Models
 from omnifex.order import checked_order
 from omnifex.overview import Overview, overview
@@ -204,6 +206,11 @@ class Studio:
         """all, enable, remove, fires."""
         return self._home.queue.schedules
 
+    def export(self, path: Path | str, **wanted: Any) -> int:
+        """Write the jobs that match, as for `jobs`, to a .jsonl or .parquet file; how many."""
+        filters = sought(wanted)
+        return export(Path(path), lambda: pages(self._home, filters))
+
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
         return self._home.queue.counts()
@@ -227,6 +234,10 @@ class Studio:
     def verify(self, job_id: str) -> Verification:
         """Whether the job's files and recipe still hold, and whether it could be replayed."""
         return verify(self._home, self._home.queue.get(job_id))
+
+    def inspect(self, path: Path | str) -> Inspection:
+        """What any file says of its making, and whether it was changed since it was signed."""
+        return inspect(self._home, path)
 
     @property
     def served(self) -> bool:

@@ -96,6 +96,18 @@ def read_provenance(data: bytes) -> dict[str, Any] | None:
     return record.from_json({name.lower(): text for name, text in tags.items()}.get("comment"))
 
 
+def read_tags(data: bytes) -> dict[str, str]:
+    """All texts in the file's metadata, whoever wrote them."""
+    try:
+        with _opened(data) as container:
+            tags = dict(container.metadata)
+            for stream in container.streams:
+                tags |= stream.metadata
+            return tags
+    except (av.FFmpegError, ValueError) as error:
+        raise _unreadable(data, error) from error
+
+
 def _opened(data: bytes) -> av.container.InputContainer:
     """Old files have tags in other encodings than UTF-8, which is no reason to refuse them."""
     return av.open(io.BytesIO(data), metadata_errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -39,6 +40,16 @@ class AudioModality(Modality[AudioRequest]):
     default_format = "wav"
     default_model = "prism"
     example_prompt = "a rising major arpeggio of triangle notes from C4"
+
+    def read_provenance(self, file: Path) -> Mapping[str, Any] | None:
+        from omnifex_audio.files import read_provenance
+
+        return read_provenance(file.read_bytes())
+
+    def read_tags(self, file: Path) -> Mapping[str, str]:
+        from omnifex_audio.files import read_tags
+
+        return read_tags(file.read_bytes())
 
     def encode(
         self, media: Any, request: AudioRequest, provenance: Mapping[str, Any]

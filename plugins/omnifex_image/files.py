@@ -75,7 +75,7 @@ def bytes_of(pixels: np.ndarray) -> np.ndarray:
 
 def decode(data: bytes) -> np.ndarray:
     """(H, W, 3) uint8: upright, transparency on white, the first frame of an animation."""
-    picture = _open(data)
+    picture = open_picture(data)
     try:
         picture = ImageOps.exif_transpose(picture)
         return np.array(_opaque(picture))
@@ -88,7 +88,7 @@ def decode(data: bytes) -> np.ndarray:
 
 def read_provenance(data: bytes) -> dict[str, Any] | None:
     """What `encode` was given; None in a picture made elsewhere."""
-    picture = _open(data)
+    picture = open_picture(data)
     if picture.format == "PNG":
         return record.from_json(picture.info.get(record.KEY))
     packet = picture.info.get("xmp") or b""
@@ -128,7 +128,7 @@ def _check_jpeg(packet: bytes) -> None:
         )
 
 
-def _open(data: bytes) -> Image.Image:
+def open_picture(data: bytes) -> Image.Image:
     """Reads the header only, so that the size is known before anything is unpacked."""
     if not data:
         raise UnreadableImage("the picture file is empty (0 bytes); give a PNG, JPEG or WebP file.")

@@ -64,6 +64,16 @@ class ImageModality(Modality[ImageRequest]):
 
         files.decode(file.read_bytes())
 
+    def read_provenance(self, file: Path) -> Mapping[str, Any] | None:
+        from omnifex_image.files import read_provenance
+
+        return read_provenance(file.read_bytes())
+
+    def read_tags(self, file: Path) -> Mapping[str, str]:
+        from omnifex_image.tags import read_tags
+
+        return read_tags(file.read_bytes())
+
     def encode(
         self, media: Any, request: ImageRequest, provenance: Mapping[str, Any]
     ) -> list[File]:

@@ -73,6 +73,22 @@ def read_provenance(data: bytes) -> dict[str, Any] | None:
     return record.from_json(b"".join(lines).decode("utf-8", "replace"))
 
 
+def read_tags(data: bytes) -> dict[str, str]:
+    """The texts of a GLB file's `asset`, or the comments of another one's header."""
+    if data.startswith(b"glTF"):
+        asset = _glb_header(data).get("asset", {})
+        return {name: text for name, text in asset.items() if isinstance(text, str)}
+    if data.startswith(b"ply"):
+        head = data.partition(b"\nend_header\n")[0]
+        lines = [line[8:] for line in head.split(b"\n") if line.startswith(b"comment ")]
+    elif data.lstrip()[:1] == b"#":
+        lines = [line[1:] for line in data[: 1 << 20].split(b"\n") if line.startswith(b"#")]
+    else:
+        lines = [data[:80].rstrip(b"\0 ")]  # STL
+    comment = b"\n".join(line.strip() for line in lines).decode("utf-8", "replace")
+    return {"comment": comment} if comment else {}
+
+
 def _encode_glb(mesh: trimesh.Trimesh, provenance: Mapping[str, Any]) -> bytes:
     from trimesh.exchange.gltf import export_glb
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -31,6 +32,16 @@ class MeshModality(Modality[MeshRequest]):
     default_format = "glb"
     default_model = "prism"
     example_prompt = "a red cone on top of a blue cube"
+
+    def read_provenance(self, file: Path) -> Mapping[str, Any] | None:
+        from omnifex_mesh.files import read_provenance
+
+        return read_provenance(file.read_bytes())
+
+    def read_tags(self, file: Path) -> Mapping[str, str]:
+        from omnifex_mesh.files import read_tags
+
+        return read_tags(file.read_bytes())
 
     def encode(self, media: Any, request: MeshRequest, provenance: Mapping[str, Any]) -> list[File]:
         """media: a trimesh.Trimesh with vertex colours."""

@@ -113,6 +113,22 @@ def read_provenance(data: bytes) -> dict[str, Any] | None:
         raise _unreadable(data, error) from error
 
 
+def read_tags(data: bytes) -> dict[str, str]:
+    """All texts in the file's metadata, whoever wrote them."""
+    try:
+        if _is_gif(data):
+            with Image.open(io.BytesIO(data)) as picture:
+                comment = picture.info.get("comment", b"")
+            return {"comment": comment.decode("utf-8", "replace")} if comment else {}
+        with _opened(data) as container:
+            tags = dict(container.metadata)
+            for stream in container.streams:
+                tags |= stream.metadata
+            return tags
+    except (av.FFmpegError, OSError, ValueError, EOFError) as error:
+        raise _unreadable(data, error) from error
+
+
 def contact_sheet(frames: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
     """All frames of (T, H, W, 3) on one page, (H', W', 3), row by row, with white between them."""
     count, height, width, _ = frames.shape

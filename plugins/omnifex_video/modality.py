@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -34,6 +35,16 @@ class VideoModality(Modality[VideoRequest]):
     default_format = "mp4"
     default_model = "prism"
     example_prompt = "a large yellow star spinning on a navy background"
+
+    def read_provenance(self, file: Path) -> Mapping[str, Any] | None:
+        from omnifex_video.files import read_provenance
+
+        return read_provenance(file.read_bytes())
+
+    def read_tags(self, file: Path) -> Mapping[str, str]:
+        from omnifex_video.files import read_tags
+
+        return read_tags(file.read_bytes())
 
     def encode(
         self, media: Any, request: VideoRequest, provenance: Mapping[str, Any]

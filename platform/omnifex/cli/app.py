@@ -12,6 +12,7 @@ import typer
 from omnifex.cli import INTERRUPTED, doctor, jobs, models, rules, serving
 from omnifex.cli.demo import demo
 from omnifex.cli.generation import command_for
+from omnifex.cli.inspect import inspect
 from omnifex.cli.top import top
 from omnifex.plugins import PluginHost
 
@@ -55,6 +56,7 @@ def app(plugins: PluginHost) -> typer.Typer:
     commands.add_typer(rules.queues, name="queues", rich_help_panel="See and manage")
     commands.add_typer(rules.schedules, name="schedules", rich_help_panel="See and manage")
     commands.add_typer(models.commands, name="models", rich_help_panel="See and manage")
+    commands.command(rich_help_panel="See and manage")(inspect)
     commands.command(rich_help_panel="See and manage")(doctor.plugins)
     commands.command(rich_help_panel="See and manage")(top)
     commands.command(rich_help_panel="Run")(serving.worker)

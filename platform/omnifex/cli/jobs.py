@@ -15,6 +15,7 @@ commands = typer.Typer(help="Jobs: list, show, graph, cancel, retry, fork, repla
 commands.command()(lineage.submit)
 commands.command()(lineage.graph)
 commands.command()(lineage.fork)
+commands.command()(lineage.export)
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
 
 

@@ -1,4 +1,4 @@
-"""`omnifex jobs submit|graph|fork`: jobs that need each other, or repeat each other."""
+"""`omnifex jobs submit|graph|fork|export`: several jobs at once."""
 
 from __future__ import annotations
 
@@ -80,6 +80,26 @@ def fork(
         home=home,
         json=json,
     )
+
+
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.", show_default=False)],
+    status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    modality: Annotated[str | None, typer.Option(help="Only jobs of this modality.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only jobs with this tag.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only jobs that ask for these words.")] = None,
+    since: Annotated[str | None, typer.Option(help="Since then: 2d, 2026-11-25.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before then.")] = None,
+    home: options.Home = None,
+) -> None:
+    """Write jobs to a file for other programs."""
+    wanted = {"status": status, "modality": modality, "model": model, "owner": owner}
+    with open_studio(context, home) as studio:
+        count = studio.export(file, **wanted, tags=tag, text=text, since=since, until=until)
+    typer.echo(f"{count} jobs in {file}")
 
 
 def change(text: str) -> tuple[str, Any]:
