@@ -47,6 +47,15 @@ def sd_inpaint() -> Any:
     return diffusers.StableDiffusionInpaintPipeline(**parts)
 
 
+def attentive() -> Any:
+    """Stable Diffusion whose first block attends to the text, as the released one's does."""
+    blocks = {
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    }
+    return diffusers.StableDiffusionPipeline(**stable_diffusion(unet=unet(**blocks)))
+
+
 def turbo() -> Any:
     scheduler = diffusers.EulerAncestralDiscreteScheduler(
         **SCALED_LINEAR, timestep_spacing="trailing"
@@ -367,6 +376,7 @@ STAGED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
 }
 MODELS: Mapping[str, Callable[[], Any]] = {
     "sd": images.sd15,
+    "sd-attentive": attentive,
     "sd-v": sd_v,
     "sd-inpaint": sd_inpaint,
     "sd-student": student,

@@ -39,6 +39,7 @@ ENDS: dict[str, tuple[str, set[str]]] = {
         r"cat.png image/png\ndog.png image/png\nballoon.png image/png\n",
         {"cat.png", "dog.png", "balloon.png"},
     ),
+    "keep_to_the_lines": (r"house.png canny-net\n", {"house.png"}),
     "async_studio": (r"(a (red|green|blue) ring .*: [\d,]+ bytes\n){3}", set()),
     "submit_from_here_work_there": (
         r"queued, and nobody is there to work\nmoon.png, and torch is not loaded here\n",

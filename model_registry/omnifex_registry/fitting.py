@@ -35,7 +35,7 @@ def check_parts(model: Model) -> None:
     import diffusers
 
     found: Any = getattr(diffusers, model.class_name, None)
-    if not hasattr(found, "_get_signature_keys"):
+    if not hasattr(found, "_optional_components"):  # it is no pipeline
         return
     takes, settings = found._get_signature_keys(found)
     taken, optional = set(takes) | set(settings), {*found._optional_components, *settings}

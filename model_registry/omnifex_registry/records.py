@@ -47,6 +47,7 @@ class Model:
     source: Mapping[str, Any] = field(default_factory=dict, hash=False)  # hub id, revision, licence
     variant: str | None = None
     aliases: tuple[str, ...] = ()
+    others: "Mapping[str, Model]" = field(default_factory=dict, hash=False)  # beside it, in a job
 
     @property
     def kind(self) -> str:
@@ -58,6 +59,12 @@ class Model:
     def version(self) -> str:
         """Names the contents: equal for equal components in equal roles."""
         return version_of({role: part.id for role, part in self.components.items()})
+
+    @property
+    def parts(self) -> list[Component]:
+        """All that a job with it may call: its components, and those of the others."""
+        models = (self, *self.others.values())
+        return [part for model in models for part in model.components.values()]
 
     @property
     def bytes(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from omnifex.errors import InvalidRequest, closest
+from omnifex.places import item_fields
 from omnifex.request import Request, media_fields
 from omnifex.signatures import RESERVED, Signature, signature_of
 
@@ -52,7 +53,8 @@ def given(request: Request, fields: Collection[str]) -> dict[str, Any]:
 def refuse_unusable(request: Request, model: Model, usable: Collection[str], maker: str) -> None:
     """Name the first field that was given and that the model has no use for."""
     # Where a model has no use for the prompt, nobody loses anything by having written one.
-    for field in given(request, (*ARGUMENTS, "sampler", "extra")):
+    fields = (*ARGUMENTS, "sampler", "extra", *item_fields(type(request)))
+    for field in given(request, fields):
         if field not in (*usable, "prompt") and getattr(request, field):
             raise InvalidRequest(
                 f"model {model.name!r} cannot use {field}: {maker} takes none; "

@@ -11,6 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from omnifex.errors import closest
+from omnifex.places import item_fields
+from omnifex.request import Item
 
 KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
@@ -21,15 +23,28 @@ def sentence(error: ValidationError, request_type: type[BaseModel], subject: str
     return "; ".join(complaints) + "."
 
 
-def complaint(detail: ErrorDetails, request_type: type[BaseModel], subject: str) -> str:
-    name = str(detail["loc"][0]) if detail["loc"] else subject
+def complaint(
+    detail: ErrorDetails, request_type: type[BaseModel], subject: str, before: str = ""
+) -> str:
+    """`before` is where the field is, in an item of another one: "control[0]."."""
+    name, *rest = map(str, detail["loc"] or (subject,))
+    item = item_fields(request_type).get(name) if rest else None
+    if item and len(rest) > 1:
+        inner: Any = {**detail, "loc": detail["loc"][2:]}
+        return complaint(inner, item, f"{name}[{rest[0]}]", f"{name}[{rest[0]}].")
     if detail["type"] == "extra_forbidden":
         return unknown_field(name, request_type, subject)
     if detail["type"] == "missing":
-        return f"{subject} needs a {name}"
+        return f"{subject} needs {'an' if name[0] in 'aeiou' else 'a'} {name}"
     field = request_type.model_fields.get(name)
-    allowed = bounds(field) if field else ""
-    return f"{name} is {shown(detail['input'])}, but must be {allowed or reason(detail)}"
+    allowed = item_words(detail, item) if item else bounds(field) if field else ""
+    place = f"{before}{name}[{rest[0]}]" if item else f"{before}{name}"
+    return f"{place} is {shown(detail['input'])}, but must be {allowed or reason(detail)}"
+
+
+def item_words(detail: ErrorDetails, item: type[Item]) -> str:
+    """What an item must be that is none, or one whose fields contradict each other."""
+    return item.form if detail["type"] == "model_type" else reason(detail)
 
 
 def unknown_field(name: str, request_type: type[BaseModel], subject: str) -> str:

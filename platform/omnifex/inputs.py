@@ -14,7 +14,8 @@ from omnifex.errors import UnreadableInput
 from omnifex.home import Home
 from omnifex.job import Job
 from omnifex.media_types import fits, head, media_type_of
-from omnifex.request import Request, media_fields
+from omnifex.places import Place, marked, shown
+from omnifex.request import MediaInput, Request
 from omnifex_jobs import Artifact as StoredArtifact
 
 FILE, JOB = "sha256:", "job:"
@@ -24,25 +25,25 @@ FILE, JOB = "sha256:", "job:"
 class Inputs:
     """What a request's media fields refer to: files by content, and jobs to wait for."""
 
-    references: dict[str, Any] = field(default_factory=dict)
+    references: dict[Place, str] = field(default_factory=dict)
     artifacts: list[StoredArtifact] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
 
 
-def given_media(request_type: type[Request], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields among those given that hold files."""
-    kinds = media_fields(request_type)
-    return {name: value for name, value in fields.items() if name in kinds and value is not None}
+def given_media(
+    request_type: type[Request], fields: Mapping[str, Any]
+) -> dict[Place, tuple[str, Any]]:
+    """The files among the fields, and in their items, by place: the kind asked for, the value."""
+    files = marked(request_type, fields, MediaInput)
+    return {place: (mark.kind, value) for place, mark, value in files}
 
 
-def take_in(home: Home, request_type: type[Request], media: Mapping[str, Any]) -> Inputs:
+def take_in(home: Home, media: Mapping[Place, tuple[str, Any]]) -> Inputs:
     """Store the files and name them by content; UnreadableInput names what cannot be used."""
-    kinds, taken = media_fields(request_type), Inputs()
-    for name, value in media.items():
-        if isinstance(value, list | tuple):
-            taken.references[name] = [refer(home, taken, name, kinds[name], one) for one in value]
-        else:
-            taken.references[name] = refer(home, taken, name, kinds[name], value)
+    taken = Inputs()
+    for place, (kind, value) in media.items():
+        name = str(place[0]) if len(place) < 3 else shown(place)  # an item's, or one of several
+        taken.references[place] = refer(home, taken, name, kind, value)
     return taken
 
 
@@ -75,8 +76,8 @@ def store_file(home: Home, name: str, kind: str, value: Any) -> StoredArtifact:
             modality.check_input(file.path)
     except UnreadableInput as error:
         raise UnreadableInput(f"{label} cannot be used: {error}") from error
-    shown = source.name if isinstance(source, Path) else ""
-    return StoredArtifact(file.sha256, media_type, file.size, role="input", name=shown)
+    own = source.name if isinstance(source, Path) else ""
+    return StoredArtifact(file.sha256, media_type, file.size, role="input", name=own)
 
 
 def named(value: Any) -> Iterator[str]:

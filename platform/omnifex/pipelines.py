@@ -40,6 +40,8 @@ class PipelineFamily(Family[RequestT]):
     """Arguments of every call."""
     optional: Collection[str] = ()
     """Fields of files that the pipelines of this family take, and can do without."""
+    beside: Collection[str] = ()
+    """Fields that name other models, and that the family itself knows what to do with."""
     steps: int | None = None
     """How many where the request says nothing; the pipeline's own default if None."""
     guidance: float | None = None
@@ -73,7 +75,7 @@ class PipelineFamily(Family[RequestT]):
         if signature is None:
             return []
         named = self.named(signature, model)
-        usable = (*named, "sampler", "extra")
+        usable = (*named, "sampler", "extra", *self.beside)
         calling.refuse_unusable(request, model, usable, f"a {signature.class_name}")
         calling.refuse_missing(request, model, self.needed(request, named))
         calling.check_size(request, model, self.size_multiple(model))
@@ -126,7 +128,11 @@ class PipelineFamily(Family[RequestT]):
         import diffusers
 
         name = self.pipeline_for(request, model.record)
-        return model.pipeline(getattr(diffusers, name, None), **self.sampled(request, model))
+        return model.pipeline(getattr(diffusers, name, None), **self.components(request, model))
+
+    def components(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
+        """What goes before the model's own components in the pipeline."""
+        return self.sampled(request, model)
 
     def sampled(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
         """The scheduler that is asked for, in its slot; empty where the model's own is to do."""

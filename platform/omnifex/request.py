@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -74,21 +74,42 @@ class MediaInput:
     kind: str
 
 
+@dataclass(frozen=True)
+class OtherModel:
+    """Marks a field as the name of a model beside the one that the request is for."""
+
+
+class Item(BaseModel):
+    """One of several things that a field lists, with fields of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    form: ClassVar[str] = "a JSON object"
+    """How one is written in short, on a command line."""
+
+    @classmethod
+    def from_text(cls, text: str) -> Any:
+        """What its short form stands for; text that is none comes back as it is."""
+        return text
+
+
 def media_fields(request_type: type[Request]) -> dict[str, str]:
     """The fields that take files, each with its kind of media."""
-    kinds = {
-        name: next(kinds_of(described.annotation, described.metadata), None)
+    marks = {
+        name: next(marks_of(described.annotation, described.metadata, MediaInput), None)
         for name, described in request_type.model_fields.items()
     }
-    return {name: kind for name, kind in kinds.items() if kind}
+    return {name: mark.kind for name, mark in marks.items() if mark}
 
 
-def kinds_of(annotation: Any, metadata: Any = ()) -> Iterator[str]:
-    yield from (mark.kind for mark in metadata if isinstance(mark, MediaInput))
+def marks_of(annotation: Any, metadata: Any, mark: type[MarkT]) -> Iterator[MarkT]:
+    """The marks of this type on a field, whatever is around its own type."""
+    yield from (one for one in metadata if isinstance(one, mark))
     for inner in get_args(annotation):
-        yield from kinds_of(inner, getattr(inner, "__metadata__", ()))
+        yield from marks_of(inner, getattr(inner, "__metadata__", ()), mark)
 
 
+MarkT = TypeVar("MarkT")
 AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 

@@ -16,6 +16,8 @@ from omnifex.inputs import Inputs, given_media, named, take_in
 from omnifex.limits import sameness_of, shape_of
 from omnifex.modality import Family, Modality
 from omnifex.order import Order, checked_order, split
+from omnifex.others import joined
+from omnifex.places import replaced, spelt_out
 from omnifex.plugins import said
 from omnifex.request import MAX_SEED, Request, validated
 from omnifex.versions import libraries, version
@@ -58,14 +60,16 @@ def draft(
 ) -> Draft:
     """The request, checked; its files are stored."""
     chosen = home.plugins.modality(modality)
+    fields = spelt_out(chosen.Request, fields)
     media = given_media(chosen.Request, fields)
-    request = validated(chosen.Request, {**fields, **placeholders(media)}, modality)
-    record = home.models.show(model or chosen.default_model)
+    request = validated(chosen.Request, replaced(fields, dict.fromkeys(media, PLACE)), modality)
+    record = joined(home.models.show(model or chosen.default_model), request, home.models.show)
     family = home.plugins.family(modality, record)
     warnings = checked(family, request, record)
-    inputs = take_in(home, chosen.Request, media)
+    inputs = take_in(home, media)
     request = completed(family, request, record)
-    request = request.model_copy(update={**inputs.references, "seed": seed_of(request, order)})
+    own = replaced(request.model_dump(), {**inputs.references, ("seed",): seed_of(request, order)})
+    request = validated(chosen.Request, own, modality)
     recipe = recipe_of(home, chosen, family, record, request)
     return Draft(submission(recipe, inputs, order), warnings)
 
@@ -183,6 +187,7 @@ def recipe_of(
             "family": family.name,
             "components": component_ids(model),
             **settings_part(model),
+            **others_part(model),
             "request": request.model_dump(mode="json"),
             "plugins": {
                 plugin.name: plugin.version
@@ -196,13 +201,23 @@ def recipe_of(
 
 
 def unchanged(home: Home, recipe: Mapping[str, Any]) -> Model:
-    """The recipe's model, with the very components and settings that it names, or ModelChanged."""
-    model = home.models.holding(recipe["model"], recipe["components"])
-    now, then = component_ids(model), recipe["components"]
-    differing = sorted(role for role in now.keys() | then.keys() if now.get(role) != then.get(role))
-    if differing:
+    """The recipe's model and the others that it names, with the very components and settings."""
+    model = as_it_was(home, recipe["model"], recipe)
+    others = {
+        name: as_it_was(home, then["model"], then)
+        for name, then in recipe.get("others", {}).items()
+    }
+    return replace(model, others=others)
+
+
+def as_it_was(home: Home, name: str, then: Mapping[str, Any]) -> Model:
+    """The model with the components and settings that it had then, or ModelChanged."""
+    model = home.models.holding(name, then["components"])
+    now, before = component_ids(model), then["components"]
+    roles = now.keys() | before.keys()
+    if differing := sorted(role for role in roles if now.get(role) != before.get(role)):
         raise ModelChanged(model.name, differing)
-    return replace(model, settings=recipe.get("settings", {}))
+    return replace(model, settings=then.get("settings", {}))
 
 
 def drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -221,6 +236,15 @@ def settings_part(model: Model) -> dict[str, Any]:
     return {"settings": dict(model.settings)} if model.settings else {}
 
 
+def others_part(model: Model) -> dict[str, Any]:
+    """The models that the request names beside its own, where there are any."""
+    others = {
+        name: {"model": other.name, "components": component_ids(other), **settings_part(other)}
+        for name, other in model.others.items()
+    }
+    return {"others": others} if others else {}
+
+
 def component_ids(model: Model) -> dict[str, str]:
     return {role: part.id for role, part in model.components.items()}
 
@@ -233,14 +257,6 @@ def seed_of(request: Request, order: Order) -> int:
         return secrets.randbelow(MAX_SEED + 1)
     digest = hashlib.sha256(order.idempotency_key.encode()).digest()
     return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
-
-
-def placeholders(media: Mapping[str, Any]) -> dict[str, Any]:
-    """What validation sees in place of files, which are stored last."""
-    return {
-        name: [PLACE] * len(value) if isinstance(value, list | tuple) else PLACE
-        for name, value in media.items()
-    }
 
 
 def distinct(artifacts: Sequence[Artifact]) -> list[Artifact]:

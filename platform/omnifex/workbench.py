@@ -9,6 +9,8 @@ from typing import Any
 
 from omnifex.engine.context import Listener
 from omnifex.engine.engine import Assignment, Engine, Outcome
+from omnifex.others import joined
+from omnifex.places import spelt_out
 from omnifex.plugins import PluginHost
 from omnifex.request import validated
 from omnifex_jobs import open_database
@@ -42,8 +44,8 @@ class Workbench:
     def assignment(self, modality: str, model: str | None = None, **fields: Any) -> Assignment:
         """A request checked as at submit, ready for `engine.run` or `engine.start`."""
         chosen = self.host.modality(modality)
-        request = validated(chosen.Request, fields, modality)
-        record = self.model(model or chosen.default_model)
+        request = validated(chosen.Request, spelt_out(chosen.Request, fields), modality)
+        record = joined(self.model(model or chosen.default_model), request, self.model)
         family = self.host.family(modality, record)
         family.check(request, record)
         request = family.completed(request, record)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from omnifex import File, MediaInput, Modality
 from omnifex.request import CheckpointRequest
+from omnifex_image.control.item import Control
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,9 @@ class ImageRequest(CheckpointRequest):
         gt=0,
         le=1,
         description="How far to leave the picture started from; the model's own if not given.",
+    )
+    control: list[Control] = Field(
+        default=[], max_length=8, description=f"Pictures to keep to: {Control.form}, or JSON."
     )
     format: Literal["png", "webp", "jpg"] = Field(default="png", description="File format.")
 

@@ -197,7 +197,7 @@ class Engine:
         for reason in left_out(record, self.device):
             job.note(reason)
         model = LoadedModel(record, job, self.dispatcher, self.stand_ins)
-        expected = self.residency.expecting(job.id, record.components.values())
+        expected = self.residency.expecting(job.id, record.parts)
         with self.dispatcher.admitted(job), expected, job.entered(), job.guard.watching():
             job.check()
             media = assignment.family.generate(job, assignment.request, model)

@@ -17,6 +17,7 @@ from omnifex.engine.context import JobContext, current_job
 from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.pipelines.stand_in import StandIns
 from omnifex.errors import PluginError
+from omnifex.settings import tuned
 from omnifex_registry import Component, Model
 
 
@@ -120,6 +121,15 @@ class LoadedModel:
 
         self.adapt(adapters or {})
         return assembled(self.record, self._stand_ins, pipeline_class, components)
+
+    def other(self, name: str) -> LoadedModel:
+        """A model that the request names beside this one, in the same job's hands."""
+        record = tuned(self.record.others[name])
+        return LoadedModel(record, self._job, self._dispatcher, self._stand_ins)
+
+    def module(self, role: str) -> Any:
+        """What passes for the component's module, for a pipeline to hold."""
+        return self._stand_ins.of(self._component(role))
 
     def part(self, prefix: str) -> LoadedModel:
         """The model of a stage: the slots that begin with `prefix`, without it, before all others.

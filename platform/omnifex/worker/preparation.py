@@ -13,8 +13,9 @@ from omnifex.follow import notes
 from omnifex.home import Home
 from omnifex.inputs import FILE, JOB, given_media, named
 from omnifex.media_types import fits
-from omnifex.request import Request, media_fields, validated
-from omnifex.submission import component_ids, settings_part, unchanged
+from omnifex.places import Place
+from omnifex.request import Request, validated
+from omnifex.submission import component_ids, others_part, settings_part, unchanged
 from omnifex.versions import version
 from omnifex_jobs import Artifact, Job
 from omnifex_jobs.states import LOST
@@ -51,16 +52,20 @@ def present(home: Home, job: Job, request_type: type[Request]) -> dict[str, Any]
     """The request's fields, less the inputs whose jobs were lost: its rule says that it runs."""
     fields = dict(job.recipe["request"])
     lost = {parent for parent in job.parents if home.queue.get(parent).state in LOST}
-    for name, value in given_media(request_type, fields).items():
-        gone = lost & set(named(value))
-        if gone:
-            fields[name] = None if isinstance(value, str) else without(value, gone)
-            note(home, job, f"{name} is left out, as job {', '.join(sorted(gone))} made none.")
+    media = given_media(request_type, fields)
+    gone = [place for place, (_, value) in media.items() if lost & set(named(value))]
+    for name in dict.fromkeys(str(place[0]) for place in gone):
+        missing = ", ".join(sorted(lost & set(named(fields[name]))))
+        fields[name] = without(fields[name], {place[1:2] for place in gone if place[0] == name})
+        note(home, job, f"{name} is left out, as job {missing} made none.")
     return fields
 
 
-def without(references: list[str], lost: set[str]) -> list[str]:
-    return [one for one in references if one.removeprefix(JOB) not in lost]
+def without(value: Any, gone: set[Place]) -> Any:
+    """Less those of a list that are at these indices; nothing, where it is no list."""
+    if not isinstance(value, list):
+        return None
+    return [one for index, one in enumerate(value) if (index,) not in gone]
 
 
 def note(home: Home, job: Job, text: str) -> None:
@@ -87,13 +92,8 @@ def on_the_clock(epoch_ms: int) -> float:
 
 def input_files(home: Home, request: Request) -> dict[str, Path]:
     """The file of each reference in the request."""
-    kinds = media_fields(type(request))
-    media = given_media(type(request), dict(request))
-    return {
-        reference: file_of(home, reference, kinds[name])
-        for name, value in media.items()
-        for reference in (value if isinstance(value, list | tuple) else [value])
-    }
+    media = given_media(type(request), request.model_dump())
+    return {reference: file_of(home, reference, kind) for kind, reference in media.values()}
 
 
 def file_of(home: Home, reference: str, kind: str) -> Path:
@@ -122,6 +122,7 @@ def provenance(
         "model": model.name,
         "components": component_ids(model),
         **settings_part(model),
+        **others_part(model),
         "modality": modality,
         "parameters": {name: by_content(value, files) for name, value in asked.items()},
         "omnifex": version(),
@@ -132,4 +133,6 @@ def by_content(value: Any, files: Mapping[str, Path]) -> Any:
     """References named by their files' hashes, so that which job made an input is no matter."""
     if isinstance(value, list):
         return [by_content(one, files) for one in value]
+    if isinstance(value, dict):
+        return {name: by_content(one, files) for name, one in value.items()}
     return FILE + files[value].stem if isinstance(value, str) and value in files else value

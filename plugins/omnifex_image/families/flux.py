@@ -29,7 +29,7 @@ class Flux(ImageFamily):
 
     def named(self, signature: Signature, model: Model) -> Mapping[str, str]:
         named = {**super().named(signature, model)}
-        if "control_image" in signature:
+        if signature.class_name == "FluxControlPipeline":
             named["image"] = "control_image"
         if not guided(model):
             named.pop("guidance")

@@ -8,8 +8,10 @@ from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import diffusers
+from torch import nn
 
 from omnifex.engine.context import current_job
+from omnifex.engine.pipelines.stand_in import StandIn, holding
 from omnifex.errors import PluginError
 from omnifex_registry import Component, Model
 
@@ -50,6 +52,9 @@ def constructed(
         if isinstance(part, diffusers.SchedulerMixin) and not hasattr(part, "steps_taken"):
             part.__class__ = counting(type(part))  # type: ignore[arg-type]  # python/mypy#11470
     pipeline = found(**arguments)
+    for part in pipeline.components.values():  # such as that around several control networks
+        if isinstance(part, nn.Module) and not isinstance(part, StandIn):
+            part.__class__ = holding(type(part))  # type: ignore[arg-type]
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

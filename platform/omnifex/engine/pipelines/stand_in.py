@@ -204,6 +204,19 @@ def standing_in(real: type[nn.Module]) -> type[nn.Module]:
     return type(real.__name__, (StandIn, real), {**calls, **names})
 
 
+@cache
+def holding(real: type[nn.Module]) -> type[nn.Module]:
+    """The class of a pipeline's own module around stand-ins, which is where those are."""
+
+    def first(self: nn.Module) -> StandIn:
+        return next(part for part in self.modules() if isinstance(part, StandIn))
+
+    own = {"device": property(lambda self: first(self).device)}
+    own["dtype"] = property(lambda self: first(self).dtype)
+    names = {"__module__": real.__module__, "__qualname__": real.__qualname__}
+    return type(real.__name__, (real,), {**own, **names})
+
+
 def calling(real: type[nn.Module], method: str) -> Callable[..., Any]:
     """A method that calls the real one, whose signature pipelines look at."""
 

@@ -1,0 +1,1 @@
+"""Control: pictures that say where things are to be, by networks beside a model's backbone."""
