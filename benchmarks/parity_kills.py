@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # where the checkpoints are built
-from family_models import save
+from family_models import STAGED, save, save_pipeline
 
 from benchmarks.killing import Reference, finish, kill_workers, settle
 from benchmarks.resume import files
@@ -39,7 +39,7 @@ def references(folder: Path) -> list[Reference]:
     known = []
     with Studio(folder) as studio:
         for name, steps in KINDS:
-            studio.models.add(save(name, folder / "checkpoints" / name), name=name)
+            register(studio, name, folder / "checkpoints")
             job = studio.submit(
                 "image",
                 prompt="a small red cube",
@@ -54,3 +54,15 @@ def references(folder: Path) -> list[Reference]:
             record = job.record
             known.append(Reference(record, files(record), record.metrics["component_calls"]))
     return known
+
+
+def register(studio: Studio, name: str, folder: Path) -> None:
+    """A tiny model; one of several stages is composed, as a user would compose it."""
+    if name not in STAGED:
+        studio.models.add(save(name, folder / name), name=name)
+        return
+    stages = {prefix.rstrip("_") or "base": build for prefix, build in STAGED[name].items()}
+    for stage, build in stages.items():
+        part = f"{name}-{stage}"
+        studio.models.add(save_pipeline(build, folder / part), name=part)
+    studio.models.compose(name, **{stage: f"{name}-{stage}" for stage in stages})
