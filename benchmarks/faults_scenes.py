@@ -61,7 +61,7 @@ def kills(bench: Bench, times: int) -> Iterator[Figure]:
         after.started_at / 1000 - max(at for at in struck if at * 1000 <= before.ended_at)
         for tried in attempts.values()
         for before, after in pairwise(tried)
-        if before.outcome == "rescue" and before.ended_at
+        if before.outcome in ("rescue", "stop") and before.ended_at
     ]
     lost = len(ids) - succeeded(bench, ids)
     twice = sum([a.outcome for a in tried].count("succeed") > 1 for tried in attempts.values())
@@ -162,8 +162,8 @@ def poison(bench: Bench) -> Iterator[Figure]:
     (end,) = bench.jobs(bad)
     crashes = len(bench.home.queue.attempts(bad[0]))
     code = end.error.code if end.error else str(end.state)
-    met = end.state is State.FAILED and crashes <= 3
-    yield Figure("F10", "poison ends as", f"{code}, {crashes} crashes", "failed, ≤ 3", met)
+    met = end.state is State.FAILED and crashes <= 4  # one in company, three alone
+    yield Figure("F10", "poison ends as", f"{code}, {crashes} crashes", "≤ 4 (study: 2)", met)
     fine = succeeded(bench, good)
     yield Figure("F10", "others that succeed", f"{fine} of 19", "19", fine == 19)
 

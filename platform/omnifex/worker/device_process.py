@@ -49,6 +49,8 @@ class DeviceProcess:
         self._silent_s, self._obey_s = silent_s, obey_s
         self._changing = threading.Condition()
         self._held: dict[str, Claim] = {}  # by token
+        self._waiting: list[Claim] = []  # those of them that the process has not yet
+        self._suspects: set[str] = set()  # jobs that were there when a process died
         self._told: dict[str, float] = {}  # when those were told to stop that were
         self._owed: list[tuple[Claim, bool]] = []  # to be given back; whether they crashed
         self._status: Mapping[str, Any] = {}
@@ -82,11 +84,13 @@ class DeviceProcess:
             if not self._ready:
                 return False
             self._held[claim.token] = claim
-        self._say("start", claim)
+            self._waiting.append(claim)
+        self._send()
         return True
 
     def cancel(self, job_id: str) -> None:
         with self._changing:
+            self._take_waiting([claim for claim in self._waiting if claim.job.id == job_id])
             tokens = [token for token, claim in self._held.items() if claim.job.id == job_id]
             for token in tokens:
                 self._told.setdefault(token, time.monotonic())
@@ -94,6 +98,8 @@ class DeviceProcess:
             self._say("cancel", job_id)
 
     def ask_back(self) -> None:
+        with self._changing:
+            self._take_waiting(list(self._waiting))
         self._say("release")
 
     def release(self) -> None:
@@ -192,10 +198,34 @@ class DeviceProcess:
 
     def _forget(self, token: str) -> None:
         with self._changing:
-            self._held.pop(token, None)
+            if claim := self._held.pop(token, None):
+                self._suspects.discard(claim.job.id)
             self._told.pop(token, None)
             self._changing.notify_all()
+        self._send()
         self._home.news.ring()
+
+    def _send(self) -> None:
+        """Hand over what waits; a job under suspicion has the process to itself."""
+        with self._changing:
+            while self._waiting and self._may_start(self._waiting[0]):
+                with suppress(OSError):
+                    self._pipe.send(("start", self._waiting.pop(0)))
+
+    def _may_start(self, claim: Claim) -> bool:
+        there = self._there()
+        return not there or not any(c.job.id in self._suspects for c in [claim, *there])
+
+    def _take_waiting(self, claims: list[Claim]) -> None:
+        """Owe what the process never had."""
+        for claim in claims:
+            self._waiting.remove(claim)
+            del self._held[claim.token]
+            self._owed.append((claim, False))
+
+    def _there(self) -> list[Claim]:
+        """The claims that the process has."""
+        return [claim for claim in self._held.values() if claim not in self._waiting]
 
     def _look_after(self, silent_s: float) -> None:
         """Kill it where it gives no sign of life, or runs what it was told to stop."""
@@ -225,11 +255,16 @@ class DeviceProcess:
             self.keep()
 
     def _owe(self, *, crashed: bool) -> None:
+        """Only a job that was alone is known to be the cause of a crash; others become suspects."""
         with self._changing:
             self._ready, self._status = False, {}
-            self._owed += [(claim, crashed) for claim in self._held.values()]
-            self._held.clear()
-            self._told.clear()
+            there = self._there()
+            blamed = there if crashed and len(there) == 1 else []
+            if crashed:
+                self._suspects.update(claim.job.id for claim in there)
+            self._owed += [(claim, claim in blamed) for claim in self._held.values()]
+            for table in (self._held, self._waiting, self._told):
+                table.clear()
 
     def _give_back(self, claim: Claim, crashed: bool) -> None:
         """A crash is counted, for a job may be the cause; who was only told to stop is innocent."""

@@ -1,0 +1,146 @@
+"""Workers on a Ray cluster: Ray places one actor on each GPU and restarts it; no more than that.
+
+An actor is a supervisor with one device: it claims from the database as any worker does. No job is
+in Ray, so whatever becomes of Ray, none is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from omnifex.errors import OmnifexError
+from omnifex.home import Home, open_home, places
+from omnifex.worker.supervisor import Supervisor, device_slots
+
+NAMESPACE = "omnifex"
+GROW_S = 5.0  # between two looks for nodes that have joined
+STOP_S = 30.0
+
+log = logging.getLogger("omnifex.worker")
+
+
+class NoRay(OmnifexError):
+    """Ray is asked for and not installed."""
+
+    code = "no_ray"
+
+    def __init__(self) -> None:
+        super().__init__("Ray is not installed; `pip install 'omnifex[ray]'` brings it.")
+
+
+class FolderOnManyNodes(OmnifexError):
+    """SQLite, which is on one machine, for a cluster of several."""
+
+    code = "folder_on_many_nodes"
+
+    def __init__(self, folder: str, nodes: int) -> None:
+        super().__init__(
+            f"home {folder} is a folder of one machine, but the Ray cluster has {nodes} nodes; "
+            "give --home postgresql+psycopg://… and a shared folder in $OMNIFEX_ARTIFACTS."
+        )
+
+
+class RayWorker:
+    """The actor: a supervisor of one device, whose process dies with it."""
+
+    def __init__(self, open_home: Callable[[], Home], options: dict[str, Any]) -> None:
+        self._home, self._open_home, self._options = open_home(), open_home, options
+        self._supervisor: Supervisor | None = None
+        # Beside: importing torch takes seconds, and Ray waits for this method.
+        self._starting = threading.Thread(target=self._start, name="omnifex-start", daemon=True)
+        self._starting.start()
+
+    def pid(self) -> int:
+        """Which process it is now: another one after each restart."""
+        return os.getpid()
+
+    def ready(self) -> bool:
+        """Whether it takes jobs."""
+        return bool(self._supervisor and all(one.engines for one in self._supervisor.processes))
+
+    def stop(self) -> None:
+        self._starting.join()
+        if self._supervisor:
+            self._supervisor.stop()
+        self._home.close()
+
+    def _start(self) -> None:
+        slots = device_slots()[:1]  # Ray shows each actor its own GPU alone
+        supervisor = Supervisor(self._home, self._open_home, slots, **self._options)
+        supervisor.start()
+        self._supervisor = supervisor
+
+
+class RayCluster:
+    """All actors of one home on one cluster; as many as it has GPUs, also those that join later."""
+
+    def __init__(
+        self, home: Home, open_home: Callable[[], Home], address: str | None = None, **options: Any
+    ) -> None:
+        self._ray = imported_ray()
+        self._home, self._open_home, self._options = home, open_home, options
+        self._ray.init(
+            address=address, namespace=NAMESPACE, log_to_driver=False, ignore_reinit_error=True
+        )
+        self.actors: list[Any] = []
+        self._stopping = threading.Event()
+        self._growing = threading.Thread(target=self._grow, name="omnifex-ray", daemon=True)
+
+    def start(self) -> None:
+        """Place the actors, or FolderOnManyNodes."""
+        self._check_home()
+        self._place()
+        self._growing.start()
+
+    def stop(self) -> None:
+        """Let all give back what runs; then take the actors from Ray."""
+        self._stopping.set()
+        self._growing.join()
+        stopping = [actor.stop.remote() for actor in self.actors]
+        self._ray.wait(stopping, num_returns=len(stopping), timeout=STOP_S)
+        for actor in self.actors:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    def _grow(self) -> None:
+        while not self._stopping.wait(GROW_S):
+            try:
+                self._check_home()
+                self._place()
+            except Exception:  # the head may be away for a moment; the actors work on
+                log.exception("ray")
+
+    def _place(self) -> None:
+        gpus = int(self._ray.cluster_resources().get("GPU", 0))
+        needs = {"num_gpus": 1} if gpus else {"num_cpus": 1}
+        placed = self._ray.remote(RayWorker).options(
+            **{"num_cpus": 0, **needs}, max_restarts=-1, max_task_retries=-1
+        )
+        for _ in range(len(self.actors), gpus or 1):
+            self.actors.append(placed.remote(self._open_home, self._options))
+
+    def _check_home(self) -> None:
+        nodes = sum(node["Alive"] for node in self._ray.nodes())
+        if nodes > 1 and self._home.database.dialect.name == "sqlite":
+            raise FolderOnManyNodes(str(self._home.folder), nodes)
+
+
+def opener(home: str | None) -> Callable[[], Home]:
+    """Opens the home in the processes of other nodes, whose environment is not this one's."""
+    folder, address = places(home)
+    if address.startswith("sqlite"):
+        return partial(open_home, str(folder))
+    return partial(open_home, address, artifacts=str(folder))
+
+
+def imported_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise NoRay from error
+    return ray
