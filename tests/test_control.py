@@ -1,6 +1,7 @@
 """Control networks: what the plain pipeline makes with them, made by jobs that share them."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from omnifex.engine.engine import Assignment
 from omnifex.errors import InvalidRequest
 from omnifex.places import spelt_out
 from omnifex.workbench import Workbench
-from omnifex_image.control.networks import preprocessed
+from omnifex_image.control.networks import demand_fit, preprocessed
 from omnifex_image.modality import ImageRequest
 from omnifex_registry import load_component
 
@@ -222,3 +223,12 @@ def test_a_network_that_does_not_fit_is_refused(
 def test_control_is_written_in_short(text: str, item: dict[str, Any]) -> None:
     assert spelt_out(ImageRequest, {"control": text})["control"] == [item]
     assert spelt_out(ImageRequest, {"control": [text, text]})["control"] == [item, item]
+
+
+@pytest.mark.parametrize(("theirs", "fits"), [(32, True), (None, True), (64, False)])
+def test_sizes_are_compared_where_both_say_one(
+    models: Checkpoints, theirs: int | None, fits: bool
+) -> None:
+    refused = nullcontext() if fits else pytest.raises(InvalidRequest, match="cross_attention_dim")
+    with refused:
+        demand_fit("net", {"cross_attention_dim": theirs}, models["sd"])

@@ -101,7 +101,7 @@ def demand_fit(name: str, config: Mapping[str, Any], model: Model) -> None:
         config = {"block_out_channels": features(config)}
     for key in SHAPES:
         theirs, ours = config.get(key), backbone.get(key)
-        if theirs != ours and key in config and key in backbone:
+        if theirs != ours and None not in (theirs, ours):
             raise InvalidRequest(
                 f"control {name!r} does not fit model {model.name!r}: its {key} is {theirs}, and "
                 f"that of the model {ours}; choose a network made for this kind of model."
