@@ -51,8 +51,11 @@ def write_conditioners(folder: Path, weights: Mapping[str, Tensor], names: list[
 
 
 def write_autoencoders(folder: Path, out: Path, names: list[str]) -> None:
+    """Those that were trained here; others stay as they ship."""
     for name in names:
-        saved = torch.load(out / f"{name}_autoencoder.pt", weights_only=True)
+        if not (path := out / f"{name}_autoencoder.pt").exists():
+            continue
+        saved = torch.load(path, weights_only=True)
         write_component(
             folder / f"{name}_autoencoder",
             WORLDS[name].kind.__name__,

@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from omnifex_registry.backbones.flow_transformer import Block
 from recipes.data import Latents
 
-RATE, WARMUP, DECAY = 6e-4, 100, 0.998
+RATE, WARMUP, DECAY = 1e-3, 100, 0.998
 SAVE_EVERY = 180.0  # seconds
 REPEATED = (Block, BasicTransformerBlock, ResnetBlock2D)
 

@@ -58,6 +58,19 @@ def wave_embedding(t: Tensor, width: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
+def velocity_of(output: Tensor, latents: Tensor, timestep: Tensor) -> Tensor:
+    """The velocity, of which the latents tell a part and the blocks' output the rest.
+
+    Of latents x = (1 - t)·x0 + t·noise the best linear estimate of noise - x0 is c·x; what is left
+    has deviation 1/s and is -x0 at t = 1: noise need not pass through the blocks to be answered.
+    (Karras et al. 2022, arXiv:2206.00364, section 5, for a straight path.)
+    """
+    t = timestep.float().view(-1, *(1,) * (latents.ndim - 1))
+    variance = t.square() + (1 - t).square()
+    velocity = (2 * t - 1) / variance * latents + output / variance.sqrt()
+    return velocity.to(latents.dtype)
+
+
 class Modulation(nn.Module):
     """Shifts, scales and gates from the condition, through a narrow waist (adaLN)."""
 
@@ -157,4 +170,4 @@ class FlowTransformer(nn.Module):
             x = block(x, condition)
         shift, scale = self.last(condition)
         x = F.layer_norm(x[:, -kind.tokens :], x.shape[-1:]) * (1 + scale) + shift
-        return kind.join(self.leave[stream](x))
+        return velocity_of(kind.join(self.leave[stream](x)), latents, timestep)
