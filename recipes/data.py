@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 SILENT = 0.1  # share of prompts that say nothing, for classifier-free guidance
-UNTOLD = 0.08  # share of words left out of the others
+UNTOLD = 0.05  # share of words left out of the others
 
 
 @dataclass

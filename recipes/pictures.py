@@ -5,7 +5,7 @@ python -m recipes.pictures [--out build/prism] [--to docs/pictures]
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -34,7 +34,11 @@ PROMPTS = {
         "a green sphere left of a yellow cylinder left of a purple pyramid",
     ],
 }
-RUNS = (tuple(f"{name}_autoencoder" for name in PROMPTS), ("flow",), ("diffusion",))
+RUNS: dict[str, Sequence[str]] = {
+    "autoencoders": [f"{name}_autoencoder" for name in PROMPTS],
+    "prism": ["flow"],
+    "prism-ldm": ["diffusion"],
+}
 SMOOTH = 50  # steps that a point of a curve is the mean of
 
 
@@ -45,17 +49,19 @@ def curve(axes: plt.Axes, losses: list[float], label: str) -> None:
 
 
 def loss_curves(out: Path, to: Path) -> None:
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
-    for place, names in zip(axes, RUNS, strict=True):
-        for path in (out / f"{name}.pt" for name in names):
-            runs = torch.load(path, weights_only=True)["losses"] if path.exists() else {}
-            for stream, losses in runs.items():
-                curve(place, losses, stream)
-    for place, title in zip(axes, ("autoencoders", "prism", "prism-ldm"), strict=True):
-        place.set(title=title, xlabel="step", ylabel="loss", yscale="log")
-        if place.lines:
-            place.legend(frameon=False)
-    figure.savefig(to / "losses.png", dpi=110)
+    """A picture for each kind of run that is here; those of others stay as they are."""
+    for title, names in RUNS.items():
+        paths = [path for name in names if (path := out / f"{name}.pt").exists()]
+        if not paths:
+            continue
+        figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
+        for path in paths:
+            for stream, losses in torch.load(path, weights_only=True)["losses"].items():
+                curve(axes, losses, stream)
+        axes.set(title=title, xlabel="step", ylabel="loss", yscale="log")
+        axes.legend(frameon=False)
+        figure.savefig(to / f"losses-{title}.png", dpi=110)
+        plt.close(figure)
 
 
 def picture(artifact: Artifact) -> Image.Image:

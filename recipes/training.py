@@ -34,6 +34,7 @@ class Asked:
     compile: bool = False
     shipped: bool = False  # without a checkpoint, begin with the weights that ship in the wheel
     streams: tuple[str, ...] = ()  # only these; all where none is named
+    rate: float = RATE  # the highest; less is enough for weights that are trained already
 
 
 def options_of(description: str | None, steps: int) -> argparse.ArgumentParser:
@@ -51,6 +52,7 @@ def asked(description: str | None, steps: int) -> Asked:
     parser = options_of(description, steps)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--streams", nargs="+", default=())
+    parser.add_argument("--rate", type=float, default=RATE)
     return Asked(**vars(parser.parse_args()))
 
 
@@ -175,7 +177,7 @@ def train(
                 loss = loss_of(run.model, stream, latents, ids)
             loss.backward()
             run.losses[stream].append(loss.item())
-        run.update(rate_at(run.step, options.steps))
+        run.update(rate_at(run.step, options.steps, options.rate))
         if run.step % 20 == 0:
             run.report(started)
         if time.monotonic() - saved > SAVE_EVERY:

@@ -30,6 +30,8 @@ class PrismFamily(LatentFamily[RequestT]):
     """
 
     name = "prism"
+    shift = 4.0  # nearly all is decided near pure noise, where it was trained most
+    guidance = 2.0  # more brings specks
     class_name: ClassVar[str] = "PrismPipeline"
     vocabulary: ClassVar[Vocabulary]
     cannot: ClassVar[Collection[str]] = ()
@@ -104,6 +106,7 @@ class PrismDiffusionFamily(PrismFamily[RequestT]):
     name = "prism-ldm"
     class_name = "PrismDiffusionPipeline"
     prediction = "epsilon"
+    guidance = 4.0
     grid: ClassVar[tuple[int, int]]  # of the latents
 
     def shape(self, request: RequestT, model: LoadedModel) -> tuple[int, ...]:
