@@ -33,7 +33,12 @@ LARGER = (1.0, 1.25, 0.9, 1.5)  # the guidance of the four jobs
 NAMES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt",),
     "steps": ("num_inference_steps", "decoder_num_inference_steps"),
-    "guidance": ("guidance_scale", "true_cfg_scale", "decoder_guidance_scale"),
+    "guidance": (
+        "guidance_scale",
+        "true_cfg_scale",
+        "decoder_guidance_scale",
+        "max_guidance_scale",
+    ),
 }
 
 

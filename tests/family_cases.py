@@ -3,61 +3,39 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
+from family_case import BEGUN, CUBE, GUIDED, MILD, PAINTED, PICTURE, SHORT, SMALL, Case, Make, both
+from family_clips import CLIPS
 from family_models import Checkpoints
+from family_solids import SOLIDS
+from family_sounds import SOUNDS
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from trimesh import Trimesh
 
 from omnifex.engine.engine import Assignment, Outcome
 from omnifex.modality import File, Modality
+from omnifex_audio.files import decode
+from omnifex_audio.modality import Wave
 from omnifex_image.modality import Made
 from omnifex_registry import load_component
+from omnifex_video.modality import Sounding
 
 Numbers = NDArray[np.float32]
-SMALL = {"width": 16, "height": 16}
-NAMES = {"image": ("image", "control_image"), "mask": ("mask_image",)}
-RESULTS = ("images", "frames", "audios", "prediction")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A request, and the call of the plain pipeline that it must equal.
-
-    `call` names files as `Path("image.png")` where the pipeline takes pictures.
-    """
-
-    model: str
-    request: Mapping[str, Any]
-    call: Mapping[str, Any]
-    pipeline: str | None = None  # where it is not the model's own
-    files: tuple[str, ...] = ()
-    modality: str = "image"
-    scheduler: str | None = None
-    by: Callable[..., Any] | None = None  # where one pipeline is not all
-    chaotic: bool = False
-
-
-def both(**fields: Any) -> dict[str, dict[str, Any]]:
-    """The same in the words of a request and of a pipeline; `extra` is for both."""
-    names = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
-    extra = fields.get("extra", {})
-    call = {names.get(k, k): v for k, v in fields.items() if k != "extra"}
-    own = {k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()}
-    return {"request": fields, "call": {**call, **own}}
-
-
-CUBE = {"prompt": "a small red cube"}
-GUIDED = {**CUBE, "negative_prompt": "blurry", "guidance": 5.0}
-SHORT = {"extra": {"max_sequence_length": 24}}
-MILD = {"guidance": 2.0}  # random weights amplify rounding by guidance, more than trained ones
-BEGUN = {"steps": 8, "strength": 0.7}
-PICTURE, PAINTED = ("image",), ("image", "mask")
+NAMES = {
+    "image": ("image", "control_image"),
+    "mask": ("mask_image",),
+    "audio": ("audio", "initial_audio_waveforms", "src_audio"),
+}
+RESULTS = ("images", "frames", "audios", "prediction", "video")
+BESIDE = ("audio", "sound")  # of a clip
 
 
 def img2img(model: str, pipeline: str, **fields: Any) -> Case:
@@ -66,9 +44,6 @@ def img2img(model: str, pipeline: str, **fields: Any) -> Case:
 
 def inpaint(model: str, pipeline: str | None, **fields: Any) -> Case:
     return Case(model, **both(**fields, **BEGUN), pipeline=pipeline, files=PAINTED)
-
-
-Make = Callable[..., Any]
 
 
 def refined(make: Make, call: Mapping[str, Any], generator: torch.Generator) -> Any:
@@ -116,7 +91,7 @@ def cascaded_further(make: Make, call: Mapping[str, Any], generator: torch.Gener
     return output.images[0]
 
 
-CASES: Mapping[str, Case] = {
+PICTURES: Mapping[str, Case] = {
     "sd": Case("sd", **both(**GUIDED, **SMALL, steps=6)),
     "sd v": Case("sd-v", **both(**GUIDED, **SMALL, steps=6)),
     "sd image": img2img("sd", "StableDiffusionImg2ImgPipeline", **GUIDED),
@@ -266,6 +241,8 @@ CASES: Mapping[str, Case] = {
     ),
 }
 
+CASES: Mapping[str, Case] = {**PICTURES, **CLIPS, **SOUNDS, **SOLIDS}
+
 
 class AsNumbers(Modality[Any]):
     """A modality whose file is the media itself, before it is encoded."""
@@ -279,11 +256,22 @@ class AsNumbers(Modality[Any]):
 
 def flat(media: Any) -> Numbers:
     """All numbers of the media in one row."""
+    if isinstance(media, Wave):
+        return flat(media.samples)
+    if isinstance(media, Sounding):
+        return np.concatenate([flat(media.frames), flat(media.sound)])
+    if isinstance(media, Trimesh):
+        return np.concatenate([flat(part) for part in parts_of(media)])
     if isinstance(media, Made):
         parts = [flat(media.pixels)] if media.pixels is not None else []
         words = np.frombuffer((media.text or "").encode(), np.uint8)
         return np.concatenate([*parts, words.astype(np.float32)])
     return np.asarray(media, np.float32).ravel()
+
+
+def parts_of(mesh: Trimesh) -> tuple[Any, ...]:
+    """What a solid is made of."""
+    return mesh.vertices, mesh.faces, mesh.visual.vertex_colors
 
 
 def assignment(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -> Assignment:
@@ -306,9 +294,9 @@ def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -
     generator = torch.Generator().manual_seed(seed)
     call = {**case.call, **other}
     if case.by:
-        return flat(
-            case.by(lambda name, prefix="": plain(models, case, name, prefix), call, generator)
-        )
+        files = {name: given(models, name, case) for name in case.files}
+        make = partial(plain, models, case)
+        return flat(case.by(make, {**call, **files}, generator))
     pipeline = plain(models, case, case.pipeline or models[case.model].class_name)
     takes = inspect.signature(pipeline.__call__).parameters
     pictures = {
@@ -321,12 +309,23 @@ def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -
     output = pipeline(**arguments, generator=generator)
     if "text" in output:
         return flat(Made(*(made and made[0] for made in (aslist(output.images), output.text))))
-    found = next(output[name] for name in RESULTS if name in output)[0]
-    return flat(found.repeat(3, axis=-1) if found.shape[-1] == 1 else found)
+    return result(output)
 
 
-def given(models: Checkpoints, name: str, case: Case) -> Image.Image:
-    """The picture as its user would scale it, where a size is asked for."""
+def result(output: Any) -> Numbers:
+    """What was made, and the sound that goes with it."""
+    name = next(name for name in RESULTS if name in output)
+    made = output[name] if name == "video" else output[name][0]
+    sounds = [output[name] for name in BESIDE if output.get(name) is not None]
+    if sounds:
+        return np.concatenate([flat(made), *(flat(sound) for sound in sounds)])
+    return flat(made.repeat(3, axis=-1) if name == "prediction" and made.shape[-1] == 1 else made)
+
+
+def given(models: Checkpoints, name: str, case: Case) -> Any:
+    """A sound's samples; or a picture as its user would scale it, where a size is asked for."""
+    if name == "audio":
+        return torch.from_numpy(decode(models.file(name).read_bytes()).samples)
     picture = Image.open(models.file(name))
     if "width" not in case.request:
         return picture

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import tiny_clips as clips
 import tiny_images as images
+import tiny_solids as solids
+import tiny_songs as songs
 import tiny_tokenizers as tokenizers
 import torch
 import transformers
@@ -21,20 +24,15 @@ from tiny_parts import (
     clip_text,
     clip_vision,
     flow_autoencoder,
+    over,
     stable_diffusion,
     unet,
 )
 from torch import nn
 
 from omnifex.workbench import Workbench
+from omnifex_audio.files import encode
 from omnifex_registry import Model
-
-
-def over(pipeline_class: Any, base: Any, **other: Any) -> Any:
-    """A pipeline of this class, of what it has in common with another, and of parts of its own."""
-    wanted = inspect.signature(pipeline_class).parameters
-    parts = {**base.components, **other}
-    return pipeline_class(**{name: part for name, part in parts.items() if name in wanted})
 
 
 def sd_v() -> Any:
@@ -401,6 +399,9 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "pixart": images.pixart,
     "kandinsky22": kandinsky22,
     "unclip": unclip,
+    **clips.MODELS,
+    **songs.MODELS,
+    **solids.MODELS,
 }
 
 
@@ -449,7 +450,7 @@ def as_released(index: Path) -> None:
 
 
 class Checkpoints:
-    """The models of one workbench and pictures to hand in, made once, below one folder."""
+    """The models of one workbench and files to hand in, made once, below one folder."""
 
     def __init__(self, bench: Workbench, folder: Path) -> None:
         self.bench, self.folder = bench, folder
@@ -461,7 +462,9 @@ class Checkpoints:
         return self._models[name]
 
     def file(self, kind: str) -> Path:
-        """A picture of 24×16 pixels, or a mask of its left half."""
+        """A picture of 24×16 pixels, a mask of its left half, or a sound."""
+        if kind == "audio":
+            return sung(self.folder / "audio.wav")
         path = self.folder / f"{kind}.png"
         if not path.exists():
             drawn(kind).save(path)
@@ -475,3 +478,11 @@ def drawn(kind: str) -> Image.Image:
         return mask
     noise = torch.randint(0, 256, (16, 24, 3), generator=torch.Generator().manual_seed(9))
     return Image.fromarray(noise.byte().numpy())
+
+
+def sung(path: Path) -> Path:
+    """Stereo noise, 64 samples at 50 a second."""
+    if not path.exists():
+        noise = torch.rand((2, 64), generator=torch.Generator().manual_seed(9)) - 0.5
+        path.write_bytes(encode(noise.numpy(), 50, "wav", {}))
+    return path

@@ -1,5 +1,6 @@
 """Random modules of real classes, a few thousand weights each, that pipelines have in common."""
 
+import inspect
 from typing import Any
 
 import diffusers
@@ -148,3 +149,16 @@ def awakened(module: nn.Module, deviation: float) -> Any:
     for weight in module.parameters():
         nn.init.normal_(weight, std=deviation)
     return module
+
+
+def over(pipeline_class: Any, base: Any, **other: Any) -> Any:
+    """A pipeline of this class, of what it has in common with another, and of parts of its own."""
+    wanted = inspect.signature(pipeline_class).parameters
+    parts = {**base.components, **other}
+    return pipeline_class(**{name: part for name, part in parts.items() if name in wanted})
+
+
+def changed(module: Any, **other: Any) -> Any:
+    """A module of the same class with fresh weights, some of its config otherwise."""
+    config = {name: value for name, value in module.config.items() if name[0] != "_"}
+    return type(module)(**{**config, **other})

@@ -117,11 +117,15 @@ class PipelineFamily(Family[RequestT]):
         return {name: names[name] for name in wanted if name in names}
 
     def generate(self, job: JobContext, request: RequestT, model: LoadedModel) -> Any:
+        return self.media(self.output(job, request, model), request)
+
+    def output(self, job: JobContext, request: RequestT, model: LoadedModel) -> Any:
+        """What the pipeline returns."""
         pipeline = self.pipeline(request, model)
         job.stage("sampling", until=0.90)
         output = pipeline(**self.arguments(job, request, model), generator=job.generator)
         job.stage("decoding", until=0.95)
-        return self.media(output, request)
+        return output
 
     def pipeline(self, request: RequestT, model: LoadedModel) -> Any:
         """The pipeline that does what is asked, with the sampler that is asked for."""

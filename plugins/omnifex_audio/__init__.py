@@ -14,6 +14,7 @@ def register_modalities() -> list[Modality[Any]]:
 
 @hookimpl
 def register_families() -> list[Family[Any]]:
+    from omnifex_audio.families import families
     from omnifex_audio.prism import PrismAudio, PrismDiffusionAudio
 
-    return [PrismAudio(), PrismDiffusionAudio()]
+    return [PrismAudio(), PrismDiffusionAudio(), *families()]

@@ -62,7 +62,7 @@ def encode(
     """
     codec = _CODECS[extension]
     if extension == "opus" and sample_rate != OPUS_RATE:
-        samples, sample_rate = _resample(samples, sample_rate, OPUS_RATE), OPUS_RATE
+        samples, sample_rate = resampled(samples, sample_rate, OPUS_RATE), OPUS_RATE
     file = io.BytesIO()
     # bitexact: without it Ogg's stream serial number is random.
     with av.open(file, "w", format=codec.container, options={"fflags": "+bitexact"}) as container:
@@ -144,7 +144,8 @@ def _packed(samples: np.ndarray, sample_format: str) -> np.ndarray:
     return integers
 
 
-def _resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
+def resampled(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
+    """(channels, N) at another rate."""
     import torch
     from torchaudio.functional import resample
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from omnifex import File, Modality, Request
+from omnifex import File, MediaInput, Modality
+from omnifex.request import CheckpointRequest
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class AudioRequest(Request):
-    """A sound from a prompt."""
+class AudioRequest(CheckpointRequest):
+    """A sound from a prompt, or from another sound and a prompt."""
 
     seconds: float | None = Field(
         default=None, gt=0, le=600, description="How long; the model's own if not given."
+    )
+    lyrics: str | None = Field(
+        default=None, max_length=20_000, description="What is sung, by models that sing."
+    )
+    audio: Annotated[str, MediaInput("audio")] | None = Field(
+        default=None, description="A sound to start from."
     )
     format: Literal["wav", "flac", "opus"] = Field(default="wav", description="File format.")
 
@@ -50,6 +57,11 @@ class AudioModality(Modality[AudioRequest]):
         from omnifex_audio.files import read_tags
 
         return read_tags(file.read_bytes())
+
+    def check_input(self, file: Path) -> None:
+        from omnifex_audio import files
+
+        files.decode(file.read_bytes())
 
     def encode(
         self, media: Any, request: AudioRequest, provenance: Mapping[str, Any]

@@ -25,6 +25,7 @@ class PrismAudio(PrismFamily[AudioRequest]):
 
     modality = "audio"
     vocabulary = VOCABULARY
+    cannot = ("negative_prompt", "lyrics", "audio", "extra")
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)

@@ -14,6 +14,7 @@ def register_modalities() -> list[Modality[Any]]:
 
 @hookimpl
 def register_families() -> list[Family[Any]]:
+    from omnifex_mesh.families import families
     from omnifex_mesh.prism import PrismMesh
 
-    return [PrismMesh()]
+    return [PrismMesh(), *families()]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from omnifex import File, Modality, Request
+from omnifex import File, MediaInput, Modality
+from omnifex.request import CheckpointRequest
 
 
-class MeshRequest(Request):
-    """A coloured solid from a prompt."""
+class MeshRequest(CheckpointRequest):
+    """A coloured solid from a prompt, or from a picture."""
 
+    prompt: str = Field(default="", max_length=4000, description="What to make, in words.")
+    image: Annotated[str, MediaInput("image")] | None = Field(
+        default=None, description="A picture to make it from."
+    )
     preview: bool = Field(default=False, description="Also make a picture of the solid.")
     format: Literal["glb", "obj", "ply", "stl"] = Field(default="glb", description="File format.")
 

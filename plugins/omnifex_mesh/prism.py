@@ -21,6 +21,7 @@ class PrismMesh(PrismFamily[MeshRequest]):
 
     modality = "mesh"
     vocabulary = VOCABULARY
+    cannot = ("negative_prompt", "image", "extra")
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)

@@ -17,6 +17,7 @@ def register_modalities() -> list[Modality[Any]]:
 
 @hookimpl
 def register_families() -> list[Family[Any]]:
+    from omnifex_video.families import families
     from omnifex_video.prism import PrismVideo
 
-    return [PrismVideo()]
+    return [PrismVideo(), *families()]

@@ -1,4 +1,4 @@
-"""Clips as files: H.264 MP4, VP9 WebM and GIF, each carrying its provenance.
+"""Clips as files: H.264 MP4, VP9 WebM and GIF, each carrying its provenance, and its sound.
 
 MP4 and WebM keep it in their `comment` tag, GIF in its comment block. MP4 is written with the
 common iTunes-style tags and not with FFmpeg's `use_metadata_tags`: it is either the one or the
@@ -21,6 +21,7 @@ from PIL import Image
 
 from omnifex import provenance as record
 from omnifex.errors import UnreadableInput
+from omnifex_video import soundtrack
 
 MAX_BYTES = 2 << 30
 """Of decoded frames: a clip beyond this is refused rather than unpacked."""
@@ -67,9 +68,15 @@ _LIMITED_RANGE = 1
 
 
 def encode(
-    frames: np.ndarray, fps: float | Fraction, extension: str, provenance: Mapping[str, Any]
+    frames: np.ndarray,
+    fps: float | Fraction,
+    extension: str,
+    provenance: Mapping[str, Any],
+    track: soundtrack.Track | None = None,
 ) -> bytes:
     """(T, H, W, 3) uint8 to an mp4, webm or gif file; the same input gives the same bytes.
+
+    `track` is its sound, as AAC in MP4 and Opus in WebM; a GIF has none.
 
     The chroma of MP4 and WebM is half as fine (yuv420p, which everything plays), so an odd width
     or height grows by one repeated column or row.
@@ -88,8 +95,19 @@ def encode(
     )
     with container:
         container.metadata.update(_tags(provenance))
+        sound = soundtrack.opened(container, track) if track else None
         _write(container, codec, _even(frames), Fraction(fps).limit_denominator(1001))
+        if track and sound:
+            soundtrack.write(container, sound, track)
     return file.getvalue()
+
+
+def bytes_of(frames: np.ndarray) -> np.ndarray:
+    """(T, H, W, 3), uint8 or floats in [0, 1], as uint8."""
+    if frames.dtype == np.uint8:
+        return frames
+    whole: np.ndarray = np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8)
+    return whole
 
 
 def decode(data: bytes) -> Clip:

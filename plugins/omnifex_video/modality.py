@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from omnifex import File, Modality, Request
+from omnifex import File, MediaInput, Modality
+from omnifex.request import CheckpointRequest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
-class VideoRequest(Request):
-    """A clip from a prompt."""
+class VideoRequest(CheckpointRequest):
+    """A clip from a prompt, or from a picture and a prompt."""
+
+    prompt: str = Field(default="", max_length=4000, description="What to make, in words.")
 
     width: int | None = Field(
         default=None, ge=16, le=4096, description="Pixels across; the model's own if not given."
@@ -23,8 +30,25 @@ class VideoRequest(Request):
     frames: int | None = Field(
         default=None, ge=1, le=4096, description="How many frames; the model's own if not given."
     )
-    fps: int = Field(default=12, ge=1, le=120, description="Frames shown in a second.")
+    fps: int | None = Field(
+        default=None,
+        ge=1,
+        le=120,
+        description="Frames shown in a second; the model's own if not given.",
+    )
+    image: Annotated[str, MediaInput("image")] | None = Field(
+        default=None, description="A picture that the clip starts from."
+    )
     format: Literal["mp4", "webm", "gif"] = Field(default="mp4", description="File format.")
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """Frames (T, H, W, 3) and the sound that goes with them: (channels, N) float32 in [-1, 1]."""
+
+    frames: np.ndarray
+    sound: np.ndarray
+    rate: int
 
 
 class VideoModality(Modality[VideoRequest]):
@@ -49,10 +73,20 @@ class VideoModality(Modality[VideoRequest]):
     def encode(
         self, media: Any, request: VideoRequest, provenance: Mapping[str, Any]
     ) -> list[File]:
-        """media: frames (T, H, W, 3) uint8."""
-        from omnifex_video import files
+        """media: frames (T, H, W, 3) uint8, or floats in [0, 1]; or Sounding.
 
-        data = files.encode(media, request.fps, request.format, provenance)
-        count, height, width = media.shape[:3]
-        meta = {"frames": count, "width": width, "height": height, "fps": request.fps}
-        return [File(data, self.formats[request.format], f".{request.format}", meta=meta)]
+        MP4 and WebM carry the sound as well; beside a GIF, which cannot, it is a file of its own.
+        """
+        from omnifex_video import files, soundtrack
+
+        fps = request.fps or 12
+        sounding = media if isinstance(media, Sounding) else None
+        frames = files.bytes_of(sounding.frames if sounding else media)
+        track = soundtrack.Track(sounding.sound, sounding.rate) if sounding else None
+        data = files.encode(frames, fps, request.format, provenance, track)
+        count, height, width = frames.shape[:3]
+        meta = {"frames": count, "width": width, "height": height, "fps": fps}
+        clip = File(data, self.formats[request.format], f".{request.format}", meta=meta)
+        if track is None or request.format != "gif":
+            return [clip]
+        return [clip, File(soundtrack.wav(track, provenance), "audio/wav", ".wav")]

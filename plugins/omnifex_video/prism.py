@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from omnifex import InvalidRequest
 from omnifex_prism.family import PrismFamily
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from omnifex_registry import Model
 
 OWN = {"width": 96, "height": 96, "frames": 24}
+FPS = 12
 
 
 class PrismVideo(PrismFamily[VideoRequest]):
@@ -25,6 +27,7 @@ class PrismVideo(PrismFamily[VideoRequest]):
 
     modality = "video"
     vocabulary = VOCABULARY
+    cannot = ("negative_prompt", "image", "extra")
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)
@@ -38,6 +41,9 @@ class PrismVideo(PrismFamily[VideoRequest]):
                     f"leave {name} out or choose another model."
                 )
         return super().check(request, model)
+
+    def defaults(self, request: VideoRequest, model: Model) -> Mapping[str, Any]:
+        return {**super().defaults(request, model), "fps": FPS}
 
     def media(self, samples: Tensor, request: VideoRequest) -> np.ndarray:
         pixels = (samples[0].clamp(-1, 1) + 1) * 127.5  # (3, T, H, W)

@@ -1,0 +1,75 @@
+"""More tiny pipelines that make clips, most out of a picture; and all, as families' models."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffusers
+import tiny_videos as videos
+import transformers
+from tiny_parts import changed, clip_vision, over
+
+
+def wan_image() -> Any:
+    """Wan 2.1 from a picture: the latents beside those of the first frame, and what CLIP sees."""
+    base = videos.wan()
+    return over(
+        diffusers.WanImageToVideoPipeline,
+        base,
+        transformer=changed(base.transformer, in_channels=36, image_dim=32),
+        image_encoder=clip_vision(),
+        image_processor=transformers.CLIPImageProcessor(crop_size=32, size=32),
+    )
+
+
+def wan_both() -> Any:
+    """Wan 2.2 of 5B: each latent is told its own time, and a given first frame is at its end."""
+    return over(diffusers.WanPipeline, videos.wan(), expand_timesteps=True)
+
+
+def wan_halves() -> Any:
+    """Wan 2.2 of 14B: one transformer for the first half of the noise, and one for the rest."""
+    base = videos.wan()
+    other = changed(base.transformer)
+    return over(diffusers.WanPipeline, base, transformer_2=other, boundary_ratio=0.9)
+
+
+def cogvideox_image() -> Any:
+    base = videos.cogvideox()
+    return over(
+        diffusers.CogVideoXImageToVideoPipeline,
+        base,
+        transformer=changed(base.transformer, in_channels=8, sample_width=4, sample_height=4),
+    )
+
+
+def skyreels() -> Any:
+    base = videos.hunyuan()
+    return over(
+        diffusers.HunyuanSkyreelsImageToVideoPipeline,
+        base,
+        transformer=changed(base.transformer, in_channels=8),
+    )
+
+
+def svd() -> Any:
+    """With an encoder for the size that pictures come in: 224 pixels."""
+    return over(
+        diffusers.StableVideoDiffusionPipeline, videos.svd(), image_encoder=clip_vision(224)
+    )
+
+
+MODELS: Mapping[str, Callable[[], Any]] = {
+    "wan": videos.wan,
+    "wan-image": wan_image,
+    "wan-both": wan_both,
+    "wan-halves": wan_halves,
+    "cogvideox": videos.cogvideox,
+    "cogvideox-image": cogvideox_image,
+    "ltx": videos.ltx,
+    "ltx2": videos.ltx2,
+    "latte": videos.latte,
+    "hunyuan-video": videos.hunyuan,
+    "skyreels": skyreels,
+    "svd": svd,
+    "animatediff": videos.animatediff,
+}
