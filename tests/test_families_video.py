@@ -76,6 +76,7 @@ def test_a_sampler_of_its_own_kind_is_chosen_by_name(models: Checkpoints) -> Non
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "gif"])
 def test_a_clip_carries_its_sound(models: Checkpoints, suffix: str) -> None:
     case = CASES["ltx2"]
+    models["ltx2"]
     fields = {**case.request, "format": suffix, "steps": 1}
     outcome = models.bench.engine.run(models.bench.assignment("video", "ltx2", **fields))
     *_, last = outcome.files
