@@ -127,12 +127,12 @@ def test_a_failure_without_a_delay_is_final(queue: JobQueue) -> None:
 
 def test_a_running_job_is_asked_to_stop_through_the_heartbeat(queue: JobQueue) -> None:
     claim = take(queue)
-    assert queue.beat("w") == {}
+    assert queue.beat("w", held=[claim]) == {}
     asked = queue.cancel(claim.job.id, "too slow")
     assert (asked.state, asked.cancel_requested) == (State.RUNNING, True)
     queue.cancel(claim.job.id, "twice")
     assert kinds(queue) == ["queued", "running", "cancel_requested"]
-    assert queue.beat("w") == {claim.job.id: Stop.CANCELED}
+    assert queue.beat("w", held=[claim]) == {claim.job.id: Stop.CANCELED}
     queue.canceled(claim)
     assert queue.get(claim.job.id).error == JobError("canceled", "too slow")
 
@@ -162,10 +162,17 @@ def test_a_released_job_keeps_its_attempt(queue: JobQueue) -> None:
 
 def test_a_beat_renews_the_lease_and_names_lost_jobs(queue: JobQueue) -> None:
     kept, lost = take(queue, lease_s=0), take(queue)
-    queue.beat("w", lease_s=30)
+    queue.beat("w", 30, [kept, lost])
     assert queue.rescue() == []
     queue.succeed(lost)
     assert queue.beat("w", 30, [kept, lost]) == {lost.job.id: Stop.LOST}
+
+
+def test_a_claim_whose_answer_was_lost_is_not_renewed(queue: JobQueue) -> None:
+    unheard = take(queue, lease_s=0)
+    assert queue.beat("w", lease_s=30, held=[]) == {}
+    time.sleep(0.01)
+    assert queue.rescue() == [unheard.job.id]
 
 
 def test_rescue_queues_fails_or_cancels(queue: JobQueue) -> None:

@@ -36,7 +36,7 @@ def crash(queue: JobQueue, progress: float | None = None) -> None:
 def test_a_timeout_is_told_by_the_beat_and_is_final(queue: JobQueue) -> None:
     claim = take(queue, timeout_ms=1)
     time.sleep(0.01)
-    assert queue.beat("w") == {claim.job.id: Stop.TIMEOUT}
+    assert queue.beat("w", held=[claim]) == {claim.job.id: Stop.TIMEOUT}
     assert queue.stop(claim, retry_after_s=0) == State.FAILED
     assert queue.get(claim.job.id).error == JobError(
         "timeout", "It took longer than its timeout of 0.001 s."
@@ -46,9 +46,9 @@ def test_a_timeout_is_told_by_the_beat_and_is_final(queue: JobQueue) -> None:
 def test_a_job_without_progress_is_tried_again(queue: JobQueue) -> None:
     claim = take(queue, stall_ms=50)
     queue.report(claim, Report(Progress(0.1)))
-    assert queue.beat("w") == {}
+    assert queue.beat("w", held=[claim]) == {}
     time.sleep(0.06)
-    assert queue.beat("w") == {claim.job.id: Stop.STALLED}
+    assert queue.beat("w", held=[claim]) == {claim.job.id: Stop.STALLED}
     assert queue.stop(claim, retry_after_s=0) == State.SCHEDULED
     error = queue.get(claim.job.id).error
     assert error == JobError("stalled", "It made no progress for 0.05 s.", retryable=True)

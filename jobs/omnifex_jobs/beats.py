@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -28,15 +28,19 @@ def beat(
     db: Connection,
     worker_id: str,
     lease_ms: int,
-    claims: Iterable[Claim],
+    claims: Collection[Claim],
     status: Mapping[str, Any] | None,
 ) -> dict[str, Stop]:
-    """Renews the worker's leases; returns the jobs it should stop, and why."""
+    """Renews the claims that the worker knows of; returns the jobs it should stop, and why.
+
+    A claim whose answer never reached the worker is not among them: its lease runs out.
+    """
+    held_tokens = [held.token for held in claims]
     at = {} if status is None else {"status": dict(status)}
     db.execute(update(worker).where(worker.c.id == worker_id).values(seen_at=now_ms(), **at))
     renewed = db.execute(
         update(job)
-        .where(in_state(RUNNING), job.c.worker == worker_id)
+        .where(in_state(RUNNING), job.c.worker == worker_id, job.c.claim_token.in_(held_tokens))
         .values(lease_until=now_ms() + lease_ms, lease_ms=lease_ms)
         .returning(*_SIGNS, now_ms().label("now"))
     ).all()

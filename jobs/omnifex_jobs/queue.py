@@ -183,13 +183,13 @@ class JobQueue:
         self,
         worker_id: str,
         lease_s: float = 30,
-        held: Iterable[Claim] = (),
+        held: Collection[Claim] = (),
         status: Mapping[str, Any] | None = None,
     ) -> dict[str, Stop]:
-        """Renews all leases of the worker, and says what it is at.
+        """Renews the claims in `held`, and says what the worker is at.
 
         Returns the ids of jobs it should stop, and why: a cancel was asked for, its time is over,
-        or a claim in `held` is lost.
+        or the claim is lost.
         """
         with self._engine.begin() as db:
             return beats.beat(db, worker_id, round(lease_s * 1000), held, status)
