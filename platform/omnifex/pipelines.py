@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from omnifex import calling, schedulers
+from omnifex import calling, lora, schedulers
 from omnifex.modality import Family, RequestT
 from omnifex.model_config import autoencoder_scale
 from omnifex.pictures import in_one_size, opened
@@ -71,18 +71,19 @@ class PipelineFamily(Family[RequestT]):
 
     def check(self, request: RequestT, model: Model) -> list[str]:
         schedulers.check_sampler(request.sampler, model, self.schedulers(model))
+        notes = lora.check(getattr(request, "lora", []), model)
         signature = signature_of(self.pipeline_for(request, model))
         if signature is None:
-            return []
+            return notes
         named = self.named(signature, model)
-        usable = (*named, "sampler", "extra", *self.beside)
+        usable = (*named, "sampler", "lora", "extra", *self.beside)
         calling.refuse_unusable(request, model, usable, f"a {signature.class_name}")
         calling.refuse_missing(request, model, self.needed(request, named))
         calling.check_size(request, model, self.size_multiple(model))
         calling.check_strength(request, model, self.own_values(request, model).get("steps"))
         own = (*self.options, *calling.of_stages(self.stages))
         calling.check_extra(request, model, signature, named.values(), own)
-        return calling.idle_negative(request)
+        return [*notes, *calling.idle_negative(request)]
 
     def needed(self, request: RequestT, named: Mapping[str, str]) -> Iterator[str]:
         """The fields without which there is nothing to do."""
@@ -132,7 +133,15 @@ class PipelineFamily(Family[RequestT]):
         import diffusers
 
         name = self.pipeline_for(request, model.record)
-        return model.pipeline(getattr(diffusers, name, None), **self.components(request, model))
+        return model.pipeline(
+            getattr(diffusers, name, None),
+            adapters=self.adapters(request, model),
+            **self.components(request, model),
+        )
+
+    def adapters(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
+        """The LoRAs that are asked for, by the slot of what they change."""
+        return lora.adapters(getattr(request, "lora", []), model.record)
 
     def components(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
         """What goes before the model's own components in the pipeline."""

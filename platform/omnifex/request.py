@@ -52,17 +52,6 @@ def parsed(value: Any) -> Any:
         raise ValueError(f"a JSON object ({error})") from None
 
 
-class CheckpointRequest(Request):
-    """The fields of requests that other people's checkpoints answer."""
-
-    negative_prompt: str | None = Field(
-        default=None, max_length=4000, description="What to keep away from, in words."
-    )
-    extra: Annotated[dict[str, Any], BeforeValidator(parsed)] = Field(
-        default={}, description="More arguments of the model's pipeline, by name, as JSON."
-    )
-
-
 @dataclass(frozen=True)
 class MediaInput:
     """Marks a field as a file: `image: Annotated[str, MediaInput("image")] | None = None`.
@@ -91,6 +80,37 @@ class Item(BaseModel):
     def from_text(cls, text: str) -> Any:
         """What its short form stands for; text that is none comes back as it is."""
         return text
+
+
+class Lora(Item):
+    """A low-rank change of the model (Hu et al. 2021), and how much of it."""
+
+    form: ClassVar[str] = "MODEL[:WEIGHT]"
+
+    model: Annotated[str, OtherModel()] = Field(description="A LoRA, by name.")
+    weight: float = Field(default=1.0, ge=-10, le=10, description="How much of its change is made.")
+
+    @classmethod
+    def from_text(cls, text: str) -> Any:
+        model, colon, weight = text.rpartition(":")
+        try:
+            return {"model": model, "weight": float(weight)} if colon else {"model": text}
+        except ValueError:
+            return {"model": text}
+
+
+class CheckpointRequest(Request):
+    """The fields of requests that other people's checkpoints answer."""
+
+    negative_prompt: str | None = Field(
+        default=None, max_length=4000, description="What to keep away from, in words."
+    )
+    lora: list[Lora] = Field(
+        default=[], max_length=8, description=f"LoRAs of the model: {Lora.form}, or JSON."
+    )
+    extra: Annotated[dict[str, Any], BeforeValidator(parsed)] = Field(
+        default={}, description="More arguments of the model's pipeline, by name, as JSON."
+    )
 
 
 def media_fields(request_type: type[Request]) -> dict[str, str]:

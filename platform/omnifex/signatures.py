@@ -63,6 +63,14 @@ def signature_of(class_name: str) -> Signature | None:
     )
 
 
+@cache
+def bases_of(class_name: str) -> frozenset[str]:
+    """What a pipeline of diffusers is made of, by the names of the classes."""
+    found = definition(class_name)
+    own = {base.id for base in found.bases if isinstance(base, ast.Name)} if found else set()
+    return frozenset(own).union(*(bases_of(base) for base in own if base.endswith("Pipeline")))
+
+
 def definition(class_name: str) -> ast.ClassDef | None:
     """The class statement, wherever below diffusers/pipelines it is."""
     mark = f"\nclass {class_name}(".encode()

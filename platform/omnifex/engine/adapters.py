@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,16 @@ class BadAdapter(OmnifexError):
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One component's adapter, in one safetensors file as diffusers or peft write it."""
+    """One component's adapter, in one safetensors file.
+
+    Its weights are named as diffusers or peft name them, or as the LoRA loader of a pipeline of
+    diffusers can read them.
+    """
 
     id: str  # of its content; no other has it
     path: Path
     weight: float = 1.0
+    pipeline: str | None = None  # the class of that pipeline
 
 
 def ordered(adapters: Iterable[Adapter]) -> tuple[Adapter, ...]:
@@ -48,7 +53,7 @@ def ordered(adapters: Iterable[Adapter]) -> tuple[Adapter, ...]:
     weights: dict[str, Adapter] = {}
     for one in adapters:
         before = weights[one.id].weight if one.id in weights else 0.0
-        weights[one.id] = Adapter(one.id, one.path, before + one.weight)
+        weights[one.id] = replace(one, weight=before + one.weight)
     return tuple(weights[name] for name in sorted(weights) if weights[name].weight)
 
 
@@ -91,14 +96,7 @@ def load(module: Any, component: Component, fitted: Fitted, adapter: Adapter) ->
     try:
         with torch.inference_mode(False), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # that is the idea
-            module.load_lora_adapter(
-                adapter.path.parent,
-                weight_name=adapter.path.name,
-                prefix=prefix_in(adapter.path, component.role),
-                adapter_name=name,
-                use_safetensors=True,
-                local_files_only=True,
-            )
+            module.load_lora_adapter(**read(adapter, module, component.role), adapter_name=name)
             keep_offloading(module)
     except Exception as error:  # whatever the libraries raise on a file that is not for this
         if ran_out(error):
@@ -113,12 +111,39 @@ def load(module: Any, component: Component, fitted: Fitted, adapter: Adapter) ->
     fitted.names[adapter.id] = name
 
 
-def prefix_in(path: Path, role: str) -> str | None:
-    """What the names of this component's weights begin with, where the file is for several."""
+def read(adapter: Adapter, module: Any, role: str) -> dict[str, Any]:
+    """What `load_lora_adapter` takes: the file, or its weights renamed by the pipeline's loader."""
+    import diffusers
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
-        found = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118  # no mapping
+    told = {
+        "pretrained_model_name_or_path_or_dict": adapter.path.parent,
+        "weight_name": adapter.path.name,
+        "use_safetensors": True,
+        "local_files_only": True,
+    }
+    if adapter.pipeline is None:
+        with safe_open(adapter.path, framework="pt") as file:
+            return {**told, "prefix": prefix_in(file.keys(), role)}
+    state, *alphas, metadata = getattr(diffusers, adapter.pipeline).lora_state_dict(
+        **told,
+        return_alphas=True,  # from a loader that has any
+        return_lora_metadata=True,
+        **({"unet_config": module.config} if role == "unet" else {}),
+    )
+    return {
+        "pretrained_model_name_or_path_or_dict": state,
+        "prefix": prefix_in(state, role),
+        "network_alphas": next(iter(alphas), None) or None,
+        "metadata": metadata,
+    }
+
+
+def prefix_in(names: Iterable[str], role: str) -> str | None:
+    """What the names of this component's weights begin with, where the file is for several."""
+    found = {name.partition(".")[0] for name in names}
+    if found == {"base_model"}:
+        return "base_model.model"  # as peft saves a model of its own
     return next((one for one in found if f"_{role}".endswith(f"_{one}")), None)
 
 

@@ -45,7 +45,7 @@ class ComponentCall:
         self.args, self.kwargs = args, kwargs
         self.asked_at = time.monotonic()
         self.reading = Reading((args, kwargs))
-        self.adapters = job.adapters.get(component.role, ())
+        self.adapters = job.adapters.get(component.id, ())
         self.signature = signature_of(component.id, method, self.reading, self.adapters)
         self.kind, self.rows = self.signature.kind, self.signature.rows
         self.plays = kind_of(component.role)  # asked for several times, and cheaper so

@@ -73,7 +73,7 @@ class JobContext:
     sums: CallSums = field(default_factory=CallSums)
     previews: Previews = field(default_factory=lambda: Previews({}))
     journal: Unrecorded = field(default_factory=Unrecorded)
-    adapters: dict[str, tuple[Adapter, ...]] = field(default_factory=dict)  # by role, of its calls
+    adapters: dict[str, tuple[Adapter, ...]] = field(default_factory=dict)  # by component's id
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)

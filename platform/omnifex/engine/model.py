@@ -102,7 +102,7 @@ class LoadedModel:
         They are switched on for its calls alone; other jobs have the component as it is.
         """
         for role, given in adapters.items():
-            self._job.adapters[self._component(role).role] = ordered(given)
+            self._job.adapters[self._component(role).id] = ordered(given)
 
     def pipeline(
         self,

@@ -40,7 +40,8 @@ class AceStep(AudioFamily):
         from omnifex_audio.families.ace_cover import SeededAceStepPipeline
 
         own = SeededAceStepPipeline if request.audio is not None else None
-        return model.pipeline(own, **self.sampled(request, model))
+        adapters = self.adapters(request, model)
+        return model.pipeline(own, adapters=adapters, **self.sampled(request, model))
 
     def named(self, signature: Signature, model: Model) -> Mapping[str, str]:
         named = {**super().named(signature, model)}
