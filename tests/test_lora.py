@@ -107,6 +107,29 @@ def test_a_job_makes_with_loras_what_diffusers_makes(models: Checkpoints, lora: 
     assert not lora or np.abs(ours - made(models)).max() > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("model", "role"), [("sdxl", "unet"), ("flux", "transformer"), ("sd3", "transformer")]
+)
+def test_loaders_of_other_pipelines_are_asked(models: Checkpoints, model: str, role: str) -> None:
+    own: Any = getattr(diffusers, models[model].class_name)
+    layers = lora_models.changes(models[model], role, 5, 2, ["to_k", "to_out.0"])
+    folder = models.folder / f"{model}-files"
+    own.save_lora_weights(folder, **{f"{role}_lora_layers": layers})
+    file = folder / "pytorch_lora_weights.safetensors"
+    lora_models.add(models, file, f"{model}-own")
+    asked = {"model": model, "guidance": 3.0}
+    ours = made(models, {"model": f"{model}-own", "weight": 0.8}, **asked)
+    pipeline = own.from_pretrained(models[model].path, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.load_lora_weights(folder, weight_name=file.name, adapter_name="own")
+    pipeline.set_adapters("own", 0.8)
+    arguments = {**both(**{**CUBE, "guidance": 3.0})["call"], "output_type": "np"}
+    with torch.inference_mode():
+        theirs = pipeline(**arguments, generator=torch.Generator().manual_seed(7)).images[0]
+    assert np.abs(ours - flat(theirs)).max() < 1e-5
+    assert np.abs(ours - made(models, **asked)).max() > 1e-4
+
+
 def test_a_distilling_lora_is_sampled_in_few_steps(models: Checkpoints) -> None:
     few: dict[str, Any] = {"guidance": 1.0, "steps": 2}
     theirs = by_diffusers(models, PIXEL, scheduler=diffusers.LCMScheduler, **few)
