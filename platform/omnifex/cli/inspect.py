@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json as to_json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,11 +41,21 @@ def page(found: Inspection) -> list[str]:
         "type": found.media_type,
         "sha256": found.sha256,
         "made by": found.tool or "nobody says",
-        **{name: str(value) for name, value in found.provenance.items()},
-        "job": found.job or "",
+        **found.provenance,
+        "job": found.job,
         "signature": told(found.signature) if found.signature else "none",
     }
-    return [f"{name:<16} {value}" for name, value in facts.items() if value]
+    return list(lines(facts))
+
+
+def lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """A line for each fact that says something, and those within it below it."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{name}"
+            yield from lines(value, indent + "  ")
+        elif value not in (None, "", [], {}):
+            yield f"{indent + name:<24} {value}"
 
 
 def told(signature: Signature) -> str:

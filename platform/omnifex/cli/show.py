@@ -22,7 +22,8 @@ COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
 
 def job_table(records: Sequence[Record], counts: Mapping[str, int]) -> None:
     table = Table("id", "status", "modality", "model", "age", "prompt", box=None, pad_edge=False)
-    table.columns[0].no_wrap = table.columns[4].no_wrap = True
+    for column, width in zip(table.columns, (26, 9, 5, 5, 4), strict=False):
+        column.no_wrap, column.min_width = True, width  # the prompt gives way
     table.columns[5].overflow, table.columns[5].no_wrap = "ellipsis", True
     for record in records:
         prompt = escape(str(record.recipe["request"]["prompt"]))
