@@ -184,7 +184,7 @@ def test_jobs_wait_while_there_is_too_little_space(home: Home) -> None:
 def test_a_job_stops_before_its_lease_ends_where_it_cannot_be_renewed(home: Home) -> None:
     worker = Worker(home, devices=["cpu"], lease_s=4.0)
     worker.start()
-    job = ask(home, steps=400)
+    job = ask(home, steps=400, pace=0.02)  # 8 s
     until(lambda: job.progress.step > 0)
     with closing(sqlite3.connect(home.folder / "omnifex.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # nobody can write

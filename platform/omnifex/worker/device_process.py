@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -145,8 +146,9 @@ class DeviceProcess:
 
     def _begin(self) -> None:
         ours, theirs = context().Pipe()
+        arguments = (theirs, dict(os.environ), *self._arguments)
         process = context().Process(
-            target=forked.serve, args=(theirs, *self._arguments), name=self.device, daemon=True
+            target=forked.serve, args=arguments, name=self.device, daemon=True
         )
         process.start()
         theirs.close()

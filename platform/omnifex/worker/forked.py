@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any
@@ -25,10 +25,19 @@ log = logging.getLogger("omnifex.worker")
 
 
 def serve(
-    pipe: Connection[Any, Any], open_home: Callable[[], Home], device: str, memory: int | None
+    pipe: Connection[Any, Any],
+    environment: Mapping[str, str],
+    open_home: Callable[[], Home],
+    device: str,
+    memory: int | None,
 ) -> None:
-    """The whole life of the process, until it is told to close or its supervisor is gone."""
+    """The whole life of the process, until it is told to close or its supervisor is gone.
+
+    Its environment is that of its supervisor now, not when the process that it forked from began.
+    """
     belong_to_parent()
+    os.environ.clear()
+    os.environ.update(environment)
     logging.basicConfig(format=f"%(asctime)s %(levelname)s {device} %(message)s")
     try:
         Forked(pipe, open_home(), device, memory).serve()
