@@ -101,7 +101,7 @@ def test_a_killed_workers_job_is_rescued_and_its_late_finish_refused(tmp_path: P
 
 def submit_for_ever(queue: JobQueue, acknowledged: list[str]) -> None:
     while True:
-        acknowledged.append(submit(queue, "x" * 20_000 + str(len(acknowledged))).id)
+        acknowledged.append(submit(queue, "x" * 4_000 + str(len(acknowledged))).id)
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda it: it.__name__)

@@ -147,7 +147,7 @@ def test_a_higher_priority_runs_first(home: Home) -> None:
 
 def test_a_full_worker_has_room_for_a_more_urgent_job(home: Home) -> None:
     worker = serving(home, at_once=1)
-    long = ask(home, steps=40, pace=0.1)  # it paces with the baton in hand, and then all wait
+    long = ask(home, steps=900, pace=0.005)  # it paces with the baton in hand, and then all wait
     until(lambda: long.status is State.RUNNING)
     equal, urgent = ask(home), ask(home, priority=1)
     assert urgent.wait(120).state is State.SUCCEEDED

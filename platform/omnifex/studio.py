@@ -247,8 +247,8 @@ class Studio:
     def serve(self, devices: Sequence[str] | None = None, memory: str | int | None = None) -> None:
         """Run jobs in this process from now on, until the studio is closed."""
         worker = Worker(self._home, devices=devices, memory=memory)
+        self._workers.append(worker)  # first, so that a Ctrl-C from here on finds it to be closed
         worker.start()
-        self._workers.append(worker)
 
     def overview(self) -> Overview:
         """The workers of this home, wherever they run, and what each is at."""
