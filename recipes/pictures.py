@@ -18,14 +18,14 @@ from omnifex.artifact import Artifact
 
 PROMPTS = {
     "image": [
-        "a small red star left of a large blue ring",
-        "a large yellow heart on a navy background",
-        "a green arrow above a pink diamond on a white to cyan gradient",
+        "a medium red star at the left and a large blue ring at the right on a white background",
+        "a large yellow heart in the middle on a navy background",
+        "a large green arrow at the top left on a white to cyan gradient",
         "a medium orange moon at the top right on black and purple stripes",
     ],
     "video": [
         "a large red star spinning on a white background",
-        "a blue circle moving right above a yellow heart moving left",
+        "a large blue circle moving right above a large yellow heart moving left on black",
     ],
     "audio": ["a plucked sawtooth tone at A4", "a rising minor arpeggio of square notes from C4"],
     "mesh": [
