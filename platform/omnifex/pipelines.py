@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -205,6 +204,6 @@ class PipelineFamily(Family[RequestT]):
             self.size_multiple(model.record) if begins else None,
         )
 
-    @abstractmethod
     def media(self, output: Any, request: RequestT) -> Any:
         """What the modality's `encode` takes, out of what the pipeline returned."""
+        return output

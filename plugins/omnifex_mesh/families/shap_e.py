@@ -8,8 +8,6 @@ from omnifex import InvalidRequest, PipelineFamily
 from omnifex_mesh.modality import MeshRequest
 
 if TYPE_CHECKING:
-    import trimesh
-
     from omnifex.engine.context import JobContext
     from omnifex.engine.model import LoadedModel
     from omnifex_registry import Model
@@ -45,6 +43,3 @@ class ShapE(PipelineFamily[MeshRequest]):
         field = field_of(latents, model["shap_e_renderer"])
         resolution = request.extra.get("resolution", RESOLUTION)
         return surface(*sampled(field, resolution, job.device, job.check))
-
-    def media(self, output: Any, request: MeshRequest) -> trimesh.Trimesh:
-        raise NotImplementedError  # what the pipeline returns is not yet a solid
