@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from random import Random
 
 import pytest
 from PIL import Image
 
 from omnifex import Studio, UnreadableInput
+from omnifex_prism.open_words import with_background, with_places, with_sizes
 
 
 def png(colour: tuple[int, int, int] = (20, 30, 90)) -> bytes:
@@ -47,3 +49,35 @@ def test_a_picture_is_made_from_the_picture_of_another_job(tmp_path: Path) -> No
         with Image.open(artifact.path) as picture:
             assert picture.size == (128, 128)
         assert [made.sha256 for made in first.artifacts] != [artifact.sha256]
+
+
+def test_an_open_background_is_settled_by_the_seed() -> None:
+    star = {"colour": "red", "shape": "star"}
+    settled = [with_background([{}, star], Random(seed)) for seed in range(40)]
+    assert settled[7] == with_background([{}, star], Random(7))
+    grounds = {phrases[0]["ground"] for phrases in settled}
+    assert len(grounds) > 5
+    assert "red" not in grounds
+    assert all(phrases[0]["background"] == "plain" for phrases in settled)
+
+
+def test_what_the_prompt_says_of_a_background_stays() -> None:
+    star = {"shape": "star"}
+    (ground, _) = with_background([{"second ground": "pink"}, star], Random(1))
+    assert (ground["background"], ground["second ground"]) == ("gradient", "pink")
+    whole = {"background": "striped", "ground": "red", "second ground": "blue"}
+    assert with_background([whole, star], Random(1)) == [whole, star]
+    assert with_background([{"ground": "white"}], Random(1)) == [{"ground": "white"}]
+
+
+def test_open_sizes_and_places_are_settled_so_that_relations_hold() -> None:
+    ring, star = {"shape": "ring"}, {"shape": "star", "relation": "left of"}
+    for seed in range(20):
+        _, first, last = with_places([{}, star, ring], Random(seed))
+        assert "place" not in first
+        assert last["place"].endswith("right")
+        _, one, other = with_places([{}, ring, {"shape": "star"}], Random(seed))
+        assert one["place"] != other["place"]
+    assert with_places([{}, {"place": "top"}], Random(1)) == [{}, {"place": "top"}]
+    assert with_sizes([{}, {"size": "small"}], Random(1)) == [{}, {"size": "small"}]
+    assert "size" in with_sizes([{}, ring], Random(1))[1]

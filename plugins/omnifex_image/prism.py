@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from omnifex import InvalidRequest, Start
@@ -10,7 +11,9 @@ from omnifex_image.modality import ImageRequest
 from omnifex_image.prompts import read
 from omnifex_image.words import VOCABULARY
 from omnifex_prism.family import PrismDiffusionFamily, PrismFamily
+from omnifex_prism.open_words import with_background, with_places, with_sizes
 from omnifex_prism.reading import Reading
+from omnifex_prism.vocabulary import Phrase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +36,13 @@ class PrismImage(PrismFamily[ImageRequest]):
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)
+
+    def settled(
+        self, phrases: Sequence[Phrase], request: ImageRequest, rng: Random
+    ) -> Sequence[Phrase]:
+        if request.image:
+            return phrases  # what is open is as the picture has it
+        return with_places(with_sizes(with_background(phrases, rng), rng), rng)
 
     def check(self, request: ImageRequest, model: Model) -> list[str]:
         for name, size in (("width", request.width), ("height", request.height)):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from omnifex_mesh.modality import MeshRequest
 from omnifex_mesh.prompts import read
 from omnifex_mesh.words import VOCABULARY
 from omnifex_prism.family import PrismFamily
+from omnifex_prism.open_words import with_sizes
 from omnifex_prism.reading import Reading
+from omnifex_prism.vocabulary import Phrase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +29,11 @@ class PrismMesh(PrismFamily[MeshRequest]):
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)
+
+    def settled(
+        self, phrases: Sequence[Phrase], request: MeshRequest, rng: Random
+    ) -> Sequence[Phrase]:
+        return with_sizes([{}, *phrases], rng)[1:]
 
     def media(self, samples: Tensor, request: MeshRequest) -> trimesh.Trimesh:
         from omnifex_mesh.marching import surface

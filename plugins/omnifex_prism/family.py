@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import TypeVar
@@ -11,7 +12,7 @@ from typing_extensions import TypeVar
 from omnifex import Condition, LatentFamily, Request
 from omnifex.calling import ARGUMENTS, refuse_unusable
 from omnifex_prism.reading import Reading
-from omnifex_prism.vocabulary import Vocabulary
+from omnifex_prism.vocabulary import Phrase, Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,11 +61,19 @@ class PrismFamily(LatentFamily[RequestT]):
     def condition(self, job: JobContext, request: RequestT, model: LoadedModel) -> Condition:
         import torch
 
-        ids = torch.tensor([self.vocabulary.encode(self.read(request.prompt).phrases)])
+        seed = job.seed if request.seed is None else request.seed
+        phrases = self.settled(self.read(request.prompt).phrases, request, Random(seed))
+        ids = torch.tensor([self.vocabulary.encode(phrases)])
         both = torch.cat([ids, torch.zeros_like(ids)]).to(job.device)  # the prompt, and silence
         tokens, pooled = model[self.conditioner](both)
         said, unsaid = (self.told(tokens[i : i + 1], pooled[i : i + 1]) for i in (0, 1))
         return Condition(said, unsaid, self.shared())
+
+    def settled(
+        self, phrases: Sequence[Phrase], request: RequestT, rng: Random
+    ) -> Sequence[Phrase]:
+        """The phrases that are told to the model, where the prompt leaves something open."""
+        return phrases
 
     def told(self, tokens: Tensor, pooled: Tensor) -> Mapping[str, Tensor]:
         """The backbone's arguments for tokens (1, L, W) and a pooled vector (1, W)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from omnifex import InvalidRequest
 from omnifex_prism.family import PrismFamily
+from omnifex_prism.open_words import with_background, with_sizes
 from omnifex_prism.reading import Reading
+from omnifex_prism.vocabulary import Phrase
 from omnifex_video.modality import VideoRequest
 from omnifex_video.prompts import read
 from omnifex_video.words import VOCABULARY
@@ -31,6 +34,11 @@ class PrismVideo(PrismFamily[VideoRequest]):
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)
+
+    def settled(
+        self, phrases: Sequence[Phrase], request: VideoRequest, rng: Random
+    ) -> Sequence[Phrase]:
+        return with_sizes(with_background(phrases, rng), rng)
 
     def check(self, request: VideoRequest, model: Model) -> list[str]:
         for name, own in OWN.items():
