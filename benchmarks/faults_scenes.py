@@ -52,16 +52,18 @@ def kills(bench: Bench, times: int) -> Iterator[Figure]:
                 ids += bench.submit(BACKLOG, steps=4, pace=0.02)
             time.sleep(bench.chance.uniform(0.0, 0.5))
             if worker.complete():  # else the one before is being replaced
+                began = time.time()  # its jobs may be given back before the next line
                 with suppress(psutil.NoSuchProcess):
                     bench.chance.choice(worker.devices()).kill()
-                    struck.append(time.time())
+                    struck.append(began)
         bench.until_over(ids)
     attempts = {job_id: bench.home.queue.attempts(job_id) for job_id in ids}
     gaps = [
-        after.started_at / 1000 - max(at for at in struck if at * 1000 <= before.ended_at)
+        after.started_at / 1000 - max(kills_before)
         for tried in attempts.values()
         for before, after in pairwise(tried)
         if before.outcome in ("rescue", "stop") and before.ended_at
+        if (kills_before := [at for at in struck if at * 1000 <= before.ended_at])
     ]
     lost = len(ids) - succeeded(bench, ids)
     twice = sum([a.outcome for a in tried].count("succeed") > 1 for tried in attempts.values())
