@@ -112,7 +112,7 @@ def test_each_step_of_diffusion_knows_where_it_is_heading(
         steps=20,
         prediction=prediction,
         scheduler_config=CONFIG,
-        show=shown.append,
+        show=lambda clean: shown.append(clean()),
     )
     assert len(shown) == 19  # the last step is the result itself
     assert all(torch.allclose(clean, C, atol=0.05) for clean in shown)

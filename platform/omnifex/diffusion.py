@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def diffuse(
         prediction = denoise(scheduler.scale_model_input(x, t), t)
         step = scheduler.step(prediction, t, x, generator=generator)
         x = step.prev_sample
-        yield Step(i, len(times), x, clean(scheduler, step))
+        yield Step(i, len(times), x, partial(clean, scheduler, step))
 
 
 def clean(scheduler: Any, step: Any) -> Tensor:

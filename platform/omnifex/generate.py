@@ -30,14 +30,14 @@ def sample_latents(
     shift: float = 1.0,
     scheduler_config: Mapping[str, Any] | None = None,
     start: Start | None = None,
-    show: Callable[[Tensor], None] | None = None,
+    show: Callable[[Callable[[], Tensor]], None] | None = None,
 ) -> Tensor:
     """Finished latents (B, *shape), fp32, with as many rows as the condition; drives `job.step`.
 
     A velocity backbone gets t in [0, 1] as its timestep; `shift` bends its schedule. A noise or v
     backbone gets its scheduler's timesteps and needs the model's `scheduler_config`. `start` is
-    noised as far as its strength says, and only the remaining steps are taken. `show` is given the
-    estimate of the finished latents after each step but the last.
+    noised as far as its strength says, and only the remaining steps are taken. After each step but
+    the last, `show` is given what makes the estimate of the finished latents.
     """
     name = fitting_sampler(sampler, prediction)
     noise = job.randn((rows(condition), *shape))

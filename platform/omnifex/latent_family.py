@@ -82,7 +82,7 @@ class LatentFamily(Family[RequestT]):
             start=start,
             show=lambda clean: job.preview(
                 f"{self.modality} by {model.name}",
-                lambda: self.preview(job, clean, request, model),
+                lambda: self.preview(job, clean(), request, model),
             ),
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -28,7 +29,7 @@ class Step:
     index: int
     total: int
     latents: Tensor
-    clean: Tensor  # the estimate of x_0 that this step was made with
+    clean: Callable[[], Tensor]  # the estimate of x_0 that this step was made with, if one asks
 
 
 Velocity = Callable[["Tensor", float], "Tensor"]
@@ -40,8 +41,9 @@ def euler(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Ste
     total = len(times) - 1
     for i, (t, t_next) in enumerate(pairwise(times), start=1):
         v = velocity(x, t)
-        x, x0 = x + (t_next - t) * v, x - t * v
-        yield Step(i, total, x, x0)
+        clean = partial(data_at, x, t, v)
+        x = x + (t_next - t) * v
+        yield Step(i, total, x, clean)
 
 
 def heun(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Step]:
@@ -53,15 +55,16 @@ def heun(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Step
         if t_next > 0:  # no model is trained to answer at t = 0
             d = (d + velocity(x_next, t_next)) / 2
             x_next = x + (t_next - t) * d
-        x, x0 = x_next, x - t * d
-        yield Step(i, total, x, x0)
+        clean, x = partial(data_at, x, t, d), x_next
+        yield Step(i, total, x, clean)
 
 
 def dpm_solver(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterator[Step]:
     """DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2) with α = 1 - t and σ = t, one call a step."""
     total, h_last, x0_last = len(times) - 1, math.inf, None
     for i, (t, t_next) in enumerate(pairwise(times), start=1):
-        x0 = x - t * velocity(x, t)
+        clean = partial(data_at, x, t, velocity(x, t))
+        x0 = clean()
         h = log_snr(t_next) - log_snr(t)
 
         # Second order needs two finite steps: not the first two from pure noise, not the last.
@@ -71,7 +74,12 @@ def dpm_solver(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Iterato
 
         x = t_next / t * x + (1 - t_next / t) * d
         h_last, x0_last = h, x0
-        yield Step(i, total, x, x0)
+        yield Step(i, total, x, clean)
+
+
+def data_at(x: Tensor, t: float, v: Tensor) -> Tensor:
+    """Where the straight path through x at time t comes to."""
+    return x - t * v
 
 
 def log_snr(t: float) -> float:

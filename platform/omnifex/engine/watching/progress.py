@@ -7,6 +7,8 @@ import time
 from omnifex.engine.scheduling.work import JobWork
 from omnifex_jobs import Progress
 
+ETA_AGAIN_S = 0.1  # nobody sees it change faster, and working it out is as much as a small call
+
 
 class ProgressMeter:
     """Turns a job's stages and steps into Progress; a stage's share is known when it begins.
@@ -19,12 +21,14 @@ class ProgressMeter:
         self._work = work
         self._stage, self._began = "starting", time.monotonic()
         self._from = self._until = self._value = 0.0
+        self._eta: float | None = None
+        self._eta_at = 0.0
 
     def stage(self, name: str, until: float) -> Progress:
         """Enter a stage that ends when the share `until` of the whole job is done."""
         self._work.stage()
         self._stage, self._began = name, time.monotonic()
-        self._from = self._value
+        self._from, self._eta_at = self._value, 0.0
         self._until = min(1.0, max(self._from, until))
         amount = self._work.amount
         known = amount.expected is not None
@@ -35,11 +39,13 @@ class ProgressMeter:
         self._work.step(index, total)
         share = min(index / max(total, 1), 1.0)
         self._value = max(self._value, self._from + share * (self._until - self._from))
-        return Progress(self._value, self._stage, index, total, self._eta(index, total))
+        now = time.monotonic()
+        if now > self._eta_at + ETA_AGAIN_S or index >= total:
+            self._eta, self._eta_at = self._time_left(now - self._began, index, total), now
+        return Progress(self._value, self._stage, index, total, self._eta)
 
-    def _eta(self, index: int, total: int) -> float | None:
+    def _time_left(self, spent: float, index: int, total: int) -> float | None:
         """Seconds to the end; by the clock alone where the steps call no component."""
-        spent = time.monotonic() - self._began
         done = self._work.stage_done
         if not done:
             return spent / index * (total - index) if index else None
