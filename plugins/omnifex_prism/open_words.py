@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from random import Random
 
 from omnifex_prism.vocabulary import Phrase
-from omnifex_prism.words import COLOURS, SIZES
+from omnifex_prism.words import COLOURS, SIZES, apart
 
 SPREAD = ("top left", "bottom right", "top right", "bottom left", "center")  # far from each other
 LAST = {  # where the last of things in a row or column may be
@@ -26,9 +26,9 @@ def with_background(phrases: Sequence[Phrase], rng: Random) -> list[Phrase]:
     if not things:
         return list(phrases)
     kind = ground.setdefault("background", "gradient" if "second ground" in ground else "plain")
-    taken = {word for phrase in phrases for word in phrase.values()}
+    taken = {word for phrase in phrases for word in phrase.values()} & COLOURS.keys()
     for role in ("ground",) if kind == "plain" else ("ground", "second ground"):
-        free = [colour for colour in COLOURS if colour not in taken]
+        free = [one for one in COLOURS if all(apart(one, other) for other in taken)]
         taken.add(ground.setdefault(role, rng.choice(free)))
     return [ground, *things]
 

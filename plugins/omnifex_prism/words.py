@@ -15,6 +15,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (25, 25, 25),
     "grey": (140, 140, 140),
 }
+ALIKE = {frozenset({"navy", "black"}), frozenset({"grey", "brown"})}  # too near to tell apart
 
 SHAPES = (
     "circle",
@@ -47,3 +48,8 @@ PLACES = (
 
 RELATIONS = ("left of", "right of", "above", "below")
 BACKGROUNDS = ("plain", "gradient", "striped")
+
+
+def apart(one: str, other: str) -> bool:
+    """Whether a thing of one colour shows on the other."""
+    return one != other and frozenset({one, other}) not in ALIKE

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omnifex_prism.vocabulary import Phrase
-from omnifex_prism.words import BACKGROUNDS, COLOURS
+from omnifex_prism.words import BACKGROUNDS, COLOURS, apart
 from recipes.oracle.palette import NAMES, nearest, palette
-from recipes.world.image import STRIPE, apart
+from recipes.world.image import STRIPE
 
 STEP = 4  # px between the pixels that are compared
 FAR = 60.0  # a pixel that is farther than this from a background is something in front of it

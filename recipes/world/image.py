@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from omnifex_prism.vocabulary import Phrase
-from omnifex_prism.words import BACKGROUNDS, COLOURS, PLACES, RELATIONS, SHAPES, SIZES
+from omnifex_prism.words import BACKGROUNDS, COLOURS, PLACES, RELATIONS, SHAPES, SIZES, apart
 from recipes.world.shapes import coverage
 
 SIZE = 128
 RADII = {"small": 10.0, "medium": 15.0, "large": 23.0}  # px
 SPACING = 38.0  # px between the nine places
 STRIPE = 16.0  # px a stripe
-ALIKE = {frozenset({"navy", "black"}), frozenset({"grey", "brown"})}  # too near to tell apart
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,6 @@ def describe(thing: Thing) -> Phrase:
     else:
         told["place"] = thing.place
     return told
-
-
-def apart(one: str, other: str) -> bool:
-    return one != other and frozenset({one, other}) not in ALIKE
 
 
 def draw_colour(rng: random.Random, avoid: tuple[str, ...]) -> str:

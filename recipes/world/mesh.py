@@ -9,8 +9,8 @@ from torch import Tensor
 
 from omnifex_mesh.words import ARRANGEMENTS, SOLIDS
 from omnifex_prism.vocabulary import Phrase
-from omnifex_prism.words import COLOURS, SIZES
-from recipes.world.image import apart, colour_rows
+from omnifex_prism.words import COLOURS, SIZES, apart
+from recipes.world.image import colour_rows
 
 GRID = 48  # voxels a side, over [-1, 1]
 BAND = 3.0  # voxels: distances are cut at ± this, and stored as ±1
