@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from omnifex import Studio, UnreadableInput
-from omnifex_prism.open_words import with_background, with_places, with_sizes
+from omnifex_prism.open_words import (
+    with_background,
+    with_colours,
+    with_places,
+    with_relations,
+    with_words,
+)
+from omnifex_prism.words import RELATIONS, SIZES
 
 
 def png(colour: tuple[int, int, int] = (20, 30, 90)) -> bytes:
@@ -79,5 +86,21 @@ def test_open_sizes_and_places_are_settled_so_that_relations_hold() -> None:
         _, one, other = with_places([{}, ring, {"shape": "star"}], Random(seed))
         assert one["place"] != other["place"]
     assert with_places([{}, {"place": "top"}], Random(1)) == [{}, {"place": "top"}]
-    assert with_sizes([{}, {"size": "small"}], Random(1)) == [{}, {"size": "small"}]
-    assert "size" in with_sizes([{}, ring], Random(1))[1]
+    sizes = {"size": SIZES}
+    assert with_words([{}, {"size": "small"}], Random(1), sizes) == [{}, {"size": "small"}]
+    assert "size" in with_words([{}, ring], Random(1), sizes)[1]
+
+
+def test_open_colours_show_and_open_relations_go_on_as_they_began() -> None:
+    ground, things = {"ground": "navy"}, [{"shape": "ring"}, {"colour": "grey"}, {"shape": "star"}]
+    for seed in range(20):
+        (_, *painted) = with_colours([ground, *things], Random(seed))
+        colours = [thing["colour"] for thing in painted]
+        assert len({*colours}) == 3
+        assert not {*colours} & {"navy", "black", "brown"}
+
+        (_, *chain) = with_relations([ground, *things], Random(seed), RELATIONS)
+        assert chain[0]["relation"] == chain[1]["relation"]
+        assert "relation" not in chain[2]
+    told = [{}, {"shape": "star"}, {"relation": "above"}, {}]
+    assert with_relations(told, Random(1), RELATIONS)[1]["relation"] == "above"

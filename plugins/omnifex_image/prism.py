@@ -11,9 +11,10 @@ from omnifex_image.modality import ImageRequest
 from omnifex_image.prompts import read
 from omnifex_image.words import VOCABULARY
 from omnifex_prism.family import PrismDiffusionFamily, PrismFamily
-from omnifex_prism.open_words import with_background, with_places, with_sizes
+from omnifex_prism.open_words import with_background, with_colours, with_places, with_words
 from omnifex_prism.reading import Reading
 from omnifex_prism.vocabulary import Phrase
+from omnifex_prism.words import SHAPES, SIZES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from omnifex_registry import Model
 
 SIDE = 128  # px
+OPEN = {"size": SIZES, "shape": SHAPES}  # what the seed settles where the prompt does not
 
 
 class PrismImage(PrismFamily[ImageRequest]):
@@ -42,7 +44,8 @@ class PrismImage(PrismFamily[ImageRequest]):
     ) -> Sequence[Phrase]:
         if request.image:
             return phrases  # what is open is as the picture has it
-        return with_places(with_sizes(with_background(phrases, rng), rng), rng)
+        whole = with_background(with_colours(phrases, rng), rng)
+        return with_places(with_words(whole, rng, OPEN), rng)
 
     def check(self, request: ImageRequest, model: Model) -> list[str]:
         for name, size in (("width", request.width), ("height", request.height)):

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 from omnifex_mesh.modality import MeshRequest
 from omnifex_mesh.prompts import read
-from omnifex_mesh.words import VOCABULARY
+from omnifex_mesh.words import ARRANGEMENTS, SOLIDS, VOCABULARY
 from omnifex_prism.family import PrismFamily
-from omnifex_prism.open_words import with_sizes
+from omnifex_prism.open_words import with_colours, with_relations, with_words
 from omnifex_prism.reading import Reading
 from omnifex_prism.vocabulary import Phrase
+from omnifex_prism.words import SIZES
 
 if TYPE_CHECKING:
     import numpy as np
     import trimesh
     from torch import Tensor
+
+OPEN = {"size": SIZES, "solid": SOLIDS}  # what the seed settles where the prompt does not
 
 
 class PrismMesh(PrismFamily[MeshRequest]):
@@ -33,7 +36,8 @@ class PrismMesh(PrismFamily[MeshRequest]):
     def settled(
         self, phrases: Sequence[Phrase], request: MeshRequest, rng: Random
     ) -> Sequence[Phrase]:
-        return with_sizes([{}, *phrases], rng)[1:]
+        whole = with_words(with_colours([{}, *phrases], rng), rng, OPEN)
+        return with_relations(whole, rng, ARRANGEMENTS)[1:]
 
     def media(self, samples: Tensor, request: MeshRequest) -> trimesh.Trimesh:
         from omnifex_mesh.marching import surface

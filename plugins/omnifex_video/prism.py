@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from omnifex import InvalidRequest
 from omnifex_prism.family import PrismFamily
-from omnifex_prism.open_words import with_background, with_sizes
+from omnifex_prism.open_words import with_background, with_colours, with_relations, with_words
 from omnifex_prism.reading import Reading
 from omnifex_prism.vocabulary import Phrase
+from omnifex_prism.words import RELATIONS, SHAPES, SIZES
 from omnifex_video.modality import VideoRequest
 from omnifex_video.prompts import read
-from omnifex_video.words import VOCABULARY
+from omnifex_video.words import MOTIONS, VOCABULARY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 OWN = {"width": 96, "height": 96, "frames": 24}
 FPS = 12
+OPEN = {"size": SIZES, "shape": SHAPES, "motion": MOTIONS}  # what the seed settles
 
 
 class PrismVideo(PrismFamily[VideoRequest]):
@@ -38,7 +40,8 @@ class PrismVideo(PrismFamily[VideoRequest]):
     def settled(
         self, phrases: Sequence[Phrase], request: VideoRequest, rng: Random
     ) -> Sequence[Phrase]:
-        return with_sizes(with_background(phrases, rng), rng)
+        whole = with_background(with_colours(phrases, rng), rng)
+        return with_relations(with_words(whole, rng, OPEN), rng, RELATIONS)
 
     def check(self, request: VideoRequest, model: Model) -> list[str]:
         for name, own in OWN.items():
