@@ -79,13 +79,13 @@ class Model:
             job.attempt -= 1
             self.leave(job, State.QUEUED)
 
-    def crash(self, job: ModelJob) -> None:
-        """Its worker fell silent."""
+    def lose(self, job: ModelJob, *, died: bool) -> None:
+        """Its worker fell silent, or its process was seen to have died."""
         if job.cancel_asked:
             self.leave(job, State.CANCELED)
             return
         further = job.progress > max(job.crash_progress, 0.0)
-        job.crashes = 1 if further else job.crashes + 1
+        job.crashes = (0 if further else job.crashes) + died
         job.crash_progress = job.progress
         if job.crashes >= MOST_CRASHES or not (further or job.attempt < job.max_attempts):
             self.leave(job, State.FAILED)

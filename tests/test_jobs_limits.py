@@ -25,12 +25,11 @@ def take(queue: JobQueue, **options: object) -> Claim:
 
 
 def crash(queue: JobQueue, progress: float | None = None) -> None:
-    """The worker takes the job, gets so far, and falls silent."""
-    [claim] = queue.claim("w", lease_s=0)
+    """The worker takes the job, gets so far, and its process dies."""
+    [claim] = queue.claim("w")
     if progress is not None:
         queue.report(claim, Report(Progress(progress)))
-    time.sleep(0.01)
-    assert queue.rescue() == [claim.job.id]
+    assert queue.crashed([claim]) == [claim.job.id]
 
 
 def test_a_timeout_is_told_by_the_beat_and_is_final(queue: JobQueue) -> None:
@@ -83,7 +82,7 @@ def test_a_job_that_kills_its_workers_is_poison(queue: JobQueue) -> None:
     ended = queue.get(made.id)
     assert (ended.state, ended.crash_count) == (State.FAILED, 3)
     assert ended.error == JobError(
-        "poison", "It was running when its worker died 3 times, each time no further."
+        "poison", "It was running when its process died 3 times, each time no further."
     )
     assert queue.retry(made.id).crash_count == 0
 
@@ -95,6 +94,24 @@ def test_a_crash_after_new_progress_uses_no_attempt(queue: JobQueue) -> None:
     assert (queue.get(made.id).attempt, queue.get(made.id).crash_count) == (0, 1)
     crash(queue)
     assert (queue.get(made.id).state, queue.get(made.id).attempt) == (State.QUEUED, 1)
+
+
+def test_a_job_that_keeps_more_of_its_work_is_no_poison(queue: JobQueue) -> None:
+    kept = [0]
+    queue = JobQueue(queue._engine, kept=lambda job_id: kept[0])
+    made = submit(queue, max_attempts=2)
+    for kept[0] in (100, 200, 200, 300):
+        crash(queue)
+    assert (queue.get(made.id).state, queue.get(made.id).crash_count) == (State.QUEUED, 1)
+
+
+def test_workers_that_fall_silent_blame_no_job(queue: JobQueue) -> None:
+    made = submit(queue, max_attempts=9)
+    for _ in range(4):
+        queue.claim("w", lease_s=0)
+        time.sleep(0.01)
+        assert queue.rescue() == [made.id]
+    assert (queue.get(made.id).state, queue.get(made.id).crash_count) == (State.QUEUED, 0)
 
 
 def test_a_lease_is_over_when_it_was_seen_unchanged_for_its_time() -> None:

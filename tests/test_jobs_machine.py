@@ -148,7 +148,15 @@ class QueueMachine(RuleBasedStateMachine):
         held = job.holder is claim
         assert self.queue.rescue() == ([claim.job.id] if held else [])
         if held:
-            self.model.crash(job)
+            self.model.lose(job, died=False)
+
+    @rule(claim=consumes(claims))
+    def die(self, claim: Claim) -> None:
+        job = self.model.jobs[claim.job.id]
+        held = job.holder is claim
+        assert self.queue.crashed([claim]) == ([claim.job.id] if held else [])
+        if held:
+            self.model.lose(job, died=True)
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:

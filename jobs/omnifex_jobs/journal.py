@@ -56,6 +56,13 @@ class Journals:
         """
         return Journal(self.root / f"{job_id}{SUFFIX}", {"job": job_id, **owner}, held)
 
+    def kept(self, job_id: str) -> int:
+        """The bytes of the job's journal; 0 where it has none."""
+        try:
+            return (self.root / f"{job_id}{SUFFIX}").stat().st_size
+        except OSError:
+            return 0
+
     def sweep(self, over: Callable[[Collection[str]], Collection[str]]) -> int:
         """Removes what jobs left behind that are `over`; returns how many files."""
         left: dict[str, list[Path]] = {}

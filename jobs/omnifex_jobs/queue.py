@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from sqlalchemy import Engine, select
@@ -50,10 +50,20 @@ from omnifex_jobs.submit import submit_all
 
 
 class JobQueue:
-    """Safe to share between threads; each process opens its own. Idle polls take no write lock."""
+    """Safe to share between threads; each process opens its own. Idle polls take no write lock.
 
-    def __init__(self, engine: Engine, *, watch: LeaseWatch | None = None) -> None:
-        self._engine = engine
+    `kept` tells how much of a job's work outlives its worker, in bytes of its journal: a job that
+    kept more than before its last crash got further.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        watch: LeaseWatch | None = None,
+        kept: Callable[[str], int] = lambda job_id: 0,
+    ) -> None:
+        self._engine, self._kept = engine, kept
         self._watch = watch or LeaseWatch()
         self.rules = Rules(engine)
         self.origins = Origins(engine)
@@ -249,10 +259,11 @@ class JobQueue:
     def crashed(self, held: Iterable[Claim]) -> list[str]:
         """Takes back jobs whose process has died, as `rescue` does; those that had ended stay so.
 
-        Returns the ids of the others.
+        Returns the ids of the others. One whose process died again and again, with no progress in
+        between, has failed with code `poison`.
         """
         with self._engine.begin() as db:
-            return rescue.rescue(db, [claim.token for claim in held])
+            return rescue.rescue(db, [claim.token for claim in held], self._kept, died=True)
 
     def holds(self, claim: Claim) -> bool:
         """Whether the job is still this claim's."""
@@ -273,12 +284,11 @@ class JobQueue:
     def rescue(self) -> list[str]:
         """Takes jobs from workers that stopped beating; returns their ids.
 
-        Each is queued again, or failed with code `lost_worker` when no attempt is left, or
-        `poison` when its worker died of it again and again.
+        Each is queued again, or failed with code `lost_worker` when no attempt is left.
         """
         with reading(self._engine) as db:
             tokens = [*rescue.silent(db, self._watch), *rescue.endless(db)]
         if not tokens:
             return []
         with self._engine.begin() as db:
-            return rescue.rescue(db, tokens)
+            return rescue.rescue(db, tokens, self._kept)

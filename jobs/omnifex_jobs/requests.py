@@ -59,6 +59,7 @@ def retry(db: Connection, job_id: str) -> Job:
         "expires_at": None,
         "crash_count": 0,
         "crash_progress": -1.0,
+        "crash_kept": 0,
         "lane": lane(db, found.queue, found.modality, found.owner),
     }
     nowhere: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
@@ -36,35 +36,43 @@ def endless(db: Connection) -> list[str]:
     return [row.claim_token for row in rows if reason(row, row.now, GRACE_MS) in over]
 
 
-def rescue(db: Connection, tokens: Sequence[str]) -> list[str]:
-    """Decides what becomes of each job that one of these claims still holds; returns their ids."""
+def rescue(
+    db: Connection, tokens: Sequence[str], kept: Callable[[str], int], *, died: bool = False
+) -> list[str]:
+    """Decides what becomes of each job that one of these claims still holds; returns their ids.
+
+    `kept` tells how many bytes of a job's work are kept by now. Where a process was seen to have
+    `died`, one of its jobs may be to blame; a worker that fell silent tells nothing of its jobs.
+    """
     held = select(job, now_ms().label("now")).where(
         in_state(RUNNING), job.c.claim_token.in_(tokens)
     )
     rows = db.execute(held.order_by(job.c.id).with_for_update(of=job, skip_locked=True)).all()
     for row in rows:
-        target, error, values = _after_loss(row)
+        target, error, values = _after_loss(row, kept, died)
         same = (job.c.id == row.id, job.c.claim_token == row.claim_token)
         told = {"worker": row.worker}
         move(db, "rescue", RUNNING, target, *same, error=error, payload=told, **values)
     return [row.id for row in rows]
 
 
-def _after_loss(row: Any) -> tuple[State, JobError | None, dict[str, Any]]:
+def _after_loss(
+    row: Any, kept: Callable[[str], int], died: bool
+) -> tuple[State, JobError | None, dict[str, Any]]:
     if row.cancel_requested_at is not None:
         return CANCELED, canceled_error(row.cancel_reason), {}
     if reason(row, row.now, GRACE_MS) is Stop.TIMEOUT:
         return FAILED, overdue_error(row, Stop.TIMEOUT), {}
-    return _after_crash(row)
+    return _after_crash(row, kept(row.id), died)
 
 
-def _after_crash(row: Any) -> tuple[State, JobError | None, dict[str, Any]]:
+def _after_crash(row: Any, kept: int, died: bool) -> tuple[State, JobError | None, dict[str, Any]]:
     """Tried again while attempts remain; one that got further than before the last uses none up."""
-    further = row.progress > max(row.crash_progress, 0.0)
-    crashes = 1 if further else row.crash_count + 1
-    values = {"crash_count": crashes, "crash_progress": row.progress}
+    further = row.progress > max(row.crash_progress, 0.0) or kept > row.crash_kept
+    crashes = (0 if further else row.crash_count) + died
+    values = {"crash_count": crashes, "crash_progress": row.progress, "crash_kept": kept}
     if crashes >= MOST_CRASHES:
-        message = f"It was running when its worker died {crashes} times, each time no further."
+        message = f"It was running when its process died {crashes} times, each time no further."
         return FAILED, JobError("poison", message), values
     if further:
         return QUEUED, None, {**values, "attempt": row.attempt - 1}

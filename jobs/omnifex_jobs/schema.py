@@ -84,6 +84,7 @@ job = Table(
     Column("max_attempts", Integer, nullable=False),
     Column("crash_count", Integer, nullable=False, server_default="0"),  # with no progress between
     Column("crash_progress", Float, nullable=False, server_default="-1"),
+    Column("crash_kept", BigInteger, nullable=False, server_default="0"),  # bytes of its journal
     Column("timeout_ms", BigInteger),
     Column("stall_ms", BigInteger),
     Column("worker", Text),

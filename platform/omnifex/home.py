@@ -90,7 +90,8 @@ def open_home(
     omnifex_registry.migrate(database)
     models = Models(omnifex_registry.Registry(database, folder), host)
     store = ArtifactStore(folder / ARTIFACTS)
-    return Home(folder, database, JobQueue(database), store, models, host)
+    queue = JobQueue(database, kept=Journals(folder / JOURNALS).kept)
+    return Home(folder, database, queue, store, models, host)
 
 
 def places(home: Path | str | None, artifacts: Path | str | None = None) -> tuple[Path, str]:
