@@ -119,7 +119,8 @@ def ran(home: Home, worker: ForkServerProcess) -> list[Call]:
 
 def calls_of(home: Home) -> list[Call]:
     path = home.folder / LOG
-    lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
+    lines = [line.split() for line in whole.splitlines()]  # but one that is being written
     return [Call(int(w), job, how, float(s), float(at)) for w, job, how, s, at in lines]
 
 
