@@ -94,6 +94,31 @@ def test_a_detached_job_is_queued_and_not_awaited(cli: Cli) -> None:
     assert job_of(cli("tile", "red", "--detach", "--json")[1])["status"] == "queued"
 
 
+def test_how_a_job_is_queued_is_said_by_options(cli: Cli) -> None:
+    first = job_of(cli("tile", "red", "--detach", "--json", "--unique", "--batch", "b")[1])
+    options = ["--queue", "night", "--batch", "b", "--owner", "anna", "--tag", "a", "--tag", "b"]
+    times = ["--timeout", 60, "--stall-timeout", 5, "--expires", 900, "--deadline", 600]
+    waits = ["--after", first["id"], "--on-failure", "run", "--idempotency-key", "k"]
+    command = ["tile", "blue", "--detach", "--json", *options, *times, *waits]
+    made = job_of(cli(*command)[1])
+    with open_tiles(workers=0) as studio:
+        record = studio.job(made["id"]).record
+        assert studio.batches.jobs("b") == [first["id"], made["id"]]
+    assert (record.queue, record.owner, record.tags) == ("night", "anna", ("a", "b"))
+    assert (record.timeout_ms, record.stall_ms) == (60_000, 5_000)
+    assert (record.parents, record.state) == ((first["id"],), State.BLOCKED)
+    assert record.deadline_at is not None
+    assert record.expires_at is not None
+    assert job_of(cli(*command)[1])["id"] == made["id"]  # by its idempotency key
+    assert job_of(cli("tile", "red", "--detach", "--json", "--unique")[1])["id"] == first["id"]
+    keyed = [
+        job_of(cli("tile", w, "--detach", "--json", "--unique-key", "u")[1]) for w in ("a", "b")
+    ]
+    assert keyed[0]["id"] == keyed[1]["id"]
+    later = job_of(cli("tile", "red", "--detach", "--json", "--delay", 60)[1])
+    assert later["status"] == "scheduled"
+
+
 def test_ctrl_c_cancels_the_job(cli: Cli) -> None:
     with open_tiles(workers=0) as studio:
 
@@ -134,6 +159,10 @@ def test_the_demo_makes_an_example_of_each_modality(cli: Cli, tmp_path: Path) ->
         (["tile", "red", "--out", "red.tiff"], "red.tiff; it can be .png, .webp."),
         (["tile", "red", "--out", "/dev/null/red.png"], "no file can be put at /dev/null/red.png"),
         (["tile", "red", "--home", "http://gpu"], "is an address"),
+        (["tile", "red", "--timeout", "-1"], "timeout is -1.0, but must be in the future"),
+        (["tile", "red", "--queue", "a/b"], "queue is 'a/b', but must be text of 1 to 100"),
+        (["tile", "red", "--after", "nope"], "No job 'nope' in this database"),
+        (["tile", "red", "--on-failure", "cry"], "on_failure is 'cry', but must be fail, "),
         (["jobs", "show", "nope"], "No job 'nope' in this database"),
         (["jobs", "list", "--status", "lost"], "No job state 'lost'"),
         (["models", "show", "nope"], "no model 'nope'"),

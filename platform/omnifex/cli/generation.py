@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from omnifex.cli import options
+from omnifex.cli import options, queueing
+from omnifex.cli.queueing import QUEUEING
 from omnifex.errors import InvalidRequest
 from omnifex.modality import Modality
 
@@ -28,20 +29,12 @@ PLATFORM: dict[str, Any] = {
             "--out", "-o", help="Where to put the file, or a folder.", rich_help_panel="Omnifex"
         ),
     ],
-    "priority": Annotated[int, typer.Option(help="Higher runs first.", rich_help_panel="Omnifex")],
-    "deadline": Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds in which it should be done.",
-            show_default=False,
-            rich_help_panel="Omnifex",
-        ),
-    ],
     "detach": options.Detach,
     "json": options.Json,
     "home": options.Home,
+    **QUEUEING,
 }
-DEFAULTS = {"priority": 0, "detach": False, "json": False}
+DEFAULTS: dict[str, Any] = {"detach": False, "json": False, **queueing.DEFAULTS}
 
 
 def command_for(modality: Modality[Any]) -> Callable[..., None]:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from omnifex.cli.options import open_studio
+from omnifex.cli.queueing import order_of
 from omnifex.cli.watch import watch
 from omnifex.description import job_object
 from omnifex.errors import OmnifexError
@@ -25,18 +26,19 @@ def make(
     *,
     model: str | None,
     out: Path | None,
-    priority: int,
-    deadline: float | None,
     detach: bool,
     json: bool,
     home: str | None,
+    **queueing: Any,
 ) -> None:
     """Make one thing and say where it is."""
     check_place(out)
+    order = order_of(queueing)
     submit: Callable[[Studio], Job] = lambda studio: studio.submit(  # noqa: E731
-        modality, model=model, priority=priority, deadline=deadline, **fields
+        modality, model=model, **order, **fields
     )
-    carry_out(context, submit, out=out, detach=detach, json=json, home=home)
+    owner = queueing["owner"]
+    carry_out(context, submit, out=out, detach=detach, json=json, home=home, owner=owner)
 
 
 def carry_out(
@@ -47,9 +49,10 @@ def carry_out(
     detach: bool = False,
     json: bool = False,
     home: str | None = None,
+    owner: str = "",
 ) -> Job:
     """Submit a job; unless detached, see it through, save its files and exit 1 if it has none."""
-    with open_studio(context, home) as studio:
+    with open_studio(context, home, owner) as studio:
         job = submit(studio)
         if detach:
             queued(studio, job, json)

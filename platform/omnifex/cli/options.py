@@ -28,8 +28,8 @@ Detach = Annotated[
 ]
 
 
-def open_studio(context: typer.Context, home: str | None) -> Studio:
+def open_studio(context: typer.Context, home: str | None, owner: str = "") -> Studio:
     """The home, without a worker of its own: most commands only look, or find one at work."""
     from omnifex.studio import Studio
 
-    return Studio(home, workers=0, plugins=context.obj)
+    return Studio(home, workers=0, plugins=context.obj, owner=owner)
