@@ -203,6 +203,28 @@ class StoreUnwritable(JobsError):
         super().__init__(f"Cannot write to {place} ({why}); check its permissions and its disk.")
 
 
+class StoreAway(JobsError):
+    """A bucket that cannot be reached, or that refuses us."""
+
+    code = "store_away"
+    retryable = True
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(
+            f"Artifacts at {address} cannot be reached ({why}); nothing was lost: check its keys "
+            "and the network, and try again."
+        )
+
+
+class StoreUnsupported(JobsError):
+    code = "store_unsupported"
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(
+            f"Artifacts cannot be kept at {address}: {why}; give a folder, or s3://BUCKET/PREFIX."
+        )
+
+
 class FileUnreadable(JobsError):
     code = "file_unreadable"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from omnifex.errors import OmnifexError
 from omnifex.models import Models
 from omnifex.plugins import PluginHost
 from omnifex_jobs import ArtifactStore, JobQueue
+from omnifex_jobs.buckets import BucketStore, is_bucket
 from omnifex_jobs.journal import Journals
 
 DATABASE = "omnifex.db"
@@ -45,8 +47,8 @@ class NoPlaceForFiles(OmnifexError):
 
     def __init__(self) -> None:
         super().__init__(
-            "a home on a database server also needs a folder for files that all its machines "
-            "share; give artifacts=FOLDER or set $OMNIFEX_ARTIFACTS."
+            "a home on a database server also needs a place for files that all its machines "
+            "share; give artifacts= or set $OMNIFEX_ARTIFACTS: a folder, or s3://BUCKET/PREFIX."
         )
 
 
@@ -80,7 +82,8 @@ def open_home(
 ) -> Home:
     """Open a home, made where it is missing; `plugins` join those that are installed.
 
-    It is a folder, or the address of a database with a folder of `artifacts`.
+    It is a folder, or the address of a database. The files of a database are in a folder, or, as
+    those of a folder may be, in a bucket: `artifacts`.
     """
     folder, address = places(home, artifacts)
     host = plugins if isinstance(plugins, PluginHost) else PluginHost(plugins)
@@ -89,21 +92,44 @@ def open_home(
     omnifex_jobs.migrate(database)
     omnifex_registry.migrate(database)
     models = Models(omnifex_registry.Registry(database, folder), host)
-    store = ArtifactStore(folder / ARTIFACTS)
+    store = store_of(folder, files_of(home, artifacts))
     queue = JobQueue(database, kept=Journals(folder / JOURNALS).kept)
     return Home(folder, database, queue, store, models, host)
 
 
 def places(home: Path | str | None, artifacts: Path | str | None = None) -> tuple[Path, str]:
-    """The folder of the files, and the address of the database."""
-    chosen = str(home or os.environ.get("OMNIFEX_HOME") or "")
-    if not SERVER.match(chosen):
+    """The folder of the files, and the address of the database.
+
+    Of files in a bucket, it is a folder of this machine: for what is used here and not yet done.
+    """
+    chosen = server_of(home)
+    if not chosen:
         folder = home_folder(home)
         return folder, f"sqlite:///{folder / DATABASE}"
-    shared = artifacts or os.environ.get("OMNIFEX_ARTIFACTS")
+    shared = files_of(home, artifacts)
     if not shared:
         raise NoPlaceForFiles
-    return Path(shared).expanduser().resolve(), chosen
+    if not is_bucket(shared):
+        return Path(shared).expanduser().resolve(), chosen
+    cache = Path(os.environ.get("OMNIFEX_CACHE") or "~/.cache/omnifex").expanduser().resolve()
+    return cache / hashlib.sha256(f"{chosen} {shared}".encode()).hexdigest()[:16], chosen
+
+
+def server_of(home: Path | str | None) -> str:
+    """The address of a database server; empty where the home is a folder."""
+    chosen = str(home or os.environ.get("OMNIFEX_HOME") or "")
+    return chosen if SERVER.match(chosen) else ""
+
+
+def files_of(home: Path | str | None, artifacts: Path | str | None) -> str:
+    """Where the files are, as it was said; the environment's word is for servers."""
+    given = artifacts or (server_of(home) and os.environ.get("OMNIFEX_ARTIFACTS"))
+    return str(given or "")
+
+
+def store_of(folder: Path, place: str) -> ArtifactStore:
+    kept = folder / ARTIFACTS
+    return BucketStore(place, kept) if is_bucket(place) else ArtifactStore(kept)
 
 
 def home_folder(given: Path | str | None = None) -> Path:

@@ -39,9 +39,10 @@ class Studio:
 
     `home` is a folder; $OMNIFEX_HOME or ~/.omnifex where it is not given. Or it is the address of a
     PostgreSQL database, `postgresql+psycopg://…`, that several machines share; `artifacts` is then
-    the folder of its files, which they share too. With `workers=0` it only submits and watches.
-    Used in a `with`, or closed by `close()`: jobs that are not done by then stay in the queue, and
-    what runs here is given back to it. What is submitted belongs to `owner`.
+    the place of its files, which they share too: a folder, or a bucket, `s3://…`. With `workers=0`
+    it only submits and watches. Used in a `with`, or closed by `close()`: jobs that are not done by
+    then stay in the queue, and what runs here is given back to it. What is submitted belongs to
+    `owner`.
     """
 
     def __init__(

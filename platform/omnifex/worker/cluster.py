@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any
 
 from omnifex.errors import OmnifexError
-from omnifex.home import Home, open_home, places
+from omnifex.home import Home, files_of, open_home, places
 from omnifex.worker.supervisor import Supervisor, device_slots
+from omnifex_jobs.buckets import is_bucket
 
 NAMESPACE = "omnifex"
 GROW_S = 5.0  # between two looks for nodes that have joined
@@ -135,7 +136,8 @@ def opener(home: str | None) -> Callable[[], Home]:
     folder, address = places(home)
     if address.startswith("sqlite"):
         return partial(open_home, str(folder))
-    return partial(open_home, address, artifacts=str(folder))
+    place = files_of(home, None)
+    return partial(open_home, address, artifacts=place if is_bucket(place) else str(folder))
 
 
 def imported_ray() -> Any:
