@@ -33,7 +33,7 @@ def teach(queue: JobQueue, shape: str, seconds: float, peak: int = 0) -> None:
     submit(queue, "lesson", shape=shape)
     [claim] = queue.claim("w")
     queue.succeed(
-        claim, metrics={"predict_time": seconds + 1, "wait_time": 1, "peak_memory_bytes": peak}
+        claim, metrics={"predict_time": seconds + 1, "wait_time": 1, "needed_memory_bytes": peak}
     )
 
 

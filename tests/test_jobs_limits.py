@@ -69,6 +69,7 @@ def test_a_timeout_that_its_worker_does_not_keep_is_kept_for_it(
     time.sleep(0.01)
     assert queue.rescue() == []
     monkeypatch.setattr(rescuing, "GRACE_MS", 1)
+    time.sleep(0.01)
     assert queue.rescue() == [claim.job.id]
     error = queue.get(claim.job.id).error
     assert error is not None
@@ -130,6 +131,26 @@ def test_a_lease_is_over_when_it_was_seen_unchanged_for_its_time() -> None:
     assert watch.run_out([lease]) == ["t"]
     lease.lease_until = 0  # its worker said goodbye
     assert LeaseWatch(lambda: now[0]).run_out([lease]) == ["t"]
+
+
+def test_a_timeout_is_by_a_clock_that_nobody_sets(queue: JobQueue) -> None:
+    if is_postgresql(queue._engine.url):
+        return  # it is by the server's
+    claim = take(queue, timeout_ms=1000, stall_ms=1000)
+    with queue._engine.begin() as db:  # as a worker whose clock is an hour behind writes it
+        db.exec_driver_sql("UPDATE job SET started_at = 1, progress_at = 1")
+    assert queue.rescue() == queue.rescue() == []
+    queue.succeed(claim)
+
+
+def test_signs_last_as_long_as_they_are_seen_unchanged() -> None:
+    now = [0.0]
+    watch = LeaseWatch(lambda: now[0])
+    assert watch.lasted({"a": 1, "b": 1}) == {"a": 0, "b": 0}
+    now[0] = 2.0
+    assert watch.lasted({"a": 1, "b": 2}) == {"a": 2000, "b": 0}
+    assert watch.lasted({"b": 2}) == {"b": 0}
+    assert watch.lasted({"a": 1}) == {"a": 0}
 
 
 def test_a_clock_that_is_an_hour_off_rescues_nobody(queue: JobQueue) -> None:

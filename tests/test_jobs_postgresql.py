@@ -1,17 +1,21 @@
 """What is PostgreSQL's own: the way to it, its restarts, its late event numbers, its migrations."""
 
+import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from jobs_cases import queue_at, submissions, submit
 from sqlalchemy import MetaData, insert, inspect
 
 from benchmarks.postgres_server import PostgresServer
-from omnifex_jobs import JobQueue, State, migrate, open_database, sqlite_advice
+from omnifex_jobs import JobQueue, State, answering, migrate, open_database, sqlite_advice
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import DatabaseAway, DatabaseBusy, DatabaseNewer, DatabaseUnusable
 from omnifex_jobs.find import lock
@@ -108,6 +112,31 @@ def test_a_server_that_dies_in_the_middle_takes_nothing_with_it(address: str) ->
         with pytest.raises(DatabaseAway):
             db.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
     assert queue.cancel(made.id).state == State.CANCELED
+    queue._engine.dispose()
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(
+    shared: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "ANSWER_S", 0.3)
+    with shared._engine.connect() as db:
+        raw: Any = db.connection.dbapi_connection
+        server = raw.info.backend_pid
+        os.kill(server, signal.SIGSTOP)  # it holds the connection, and says nothing
+        try:
+            with pytest.raises(DatabaseAway, match=r"/own does not answer \(no answer for 0.3 s\)"):
+                db.exec_driver_sql("SELECT 1")
+        finally:
+            os.kill(server, signal.SIGCONT)
+    assert submit(shared).state is State.QUEUED
+
+
+def test_a_way_that_swallows_connections_is_a_database_that_is_away(address: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+        port = silent.getsockname()[1]
+        queue = JobQueue(open_database(re.sub(r":\d+/", f":{port}/", address)))
+        with pytest.raises(DatabaseAway, match="does not answer"):
+            queue.counts()
     queue._engine.dispose()
 
 

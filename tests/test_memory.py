@@ -224,6 +224,7 @@ def test_a_studio_keeps_to_the_memory_that_it_is_given(tmp_path: Path) -> None:
         job = studio.submit("dots", prompt="dots")
         job.result(60)
         assert job.metrics["peak_memory_bytes"] > 0
+        assert job.metrics["needed_memory_bytes"] > 0
     with pytest.raises(BadMemorySize, match="memory is 'lots', but must be a size above zero"):
         omnifex.Studio(tmp_path / "none", plugins=[dots_plugin], memory="lots")
 

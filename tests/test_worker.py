@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,6 +166,25 @@ def test_jobs_of_modalities_that_are_not_installed_are_left_to_others(home: Home
     worker.stop()
     bare.close()
     assert job.status is State.QUEUED
+
+
+def test_a_job_too_large_for_a_device_is_left_to_a_larger_one_while_there_is_one(
+    home: Home,
+) -> None:
+    worker = serving(home)
+    assert ask(home).result(120)
+    with home.database.begin() as db:
+        db.exec_driver_sql("UPDATE expectation SET peak_bytes = 1000000000000000")
+    engine = {"memory_budget": 10**18}
+    larger = home.queue.register(devices=["cuda:0"])
+    home.queue.beat(larger, status={"engines": [engine], "modalities": ["tile", "other"]})
+    until(lambda: worker._most_bytes)
+    job = ask(home)
+    time.sleep(1.0)
+    assert job.status is State.QUEUED
+    home.queue.gone(larger)
+    assert job.result(120)
+    worker.stop()
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

@@ -188,7 +188,7 @@ def test_a_job_stops_before_its_lease_ends_where_it_cannot_be_renewed(home: Home
     until(lambda: job.progress.step > 0)
     with closing(sqlite3.connect(home.folder / "omnifex.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # nobody can write
-        until(lambda: worker._held_at < time.monotonic() - 2.0)
+        until(lambda: worker._held_at < time.monotonic() - 1.0)
         time.sleep(1.0)
     assert job.result(120)
     worker.stop()

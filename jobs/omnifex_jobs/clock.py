@@ -9,8 +9,10 @@ On PostgreSQL all leases are by the server's clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+
+SignT = TypeVar("SignT", bound=Hashable)
 
 
 class LeaseWatch:
@@ -19,6 +21,7 @@ class LeaseWatch:
     def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
         self._steady = steady
         self._seen: dict[str, tuple[int, float]] = {}
+        self._signs: dict[Any, tuple[int, float]] = {}
 
     def run_out(self, leases: Iterable[Any]) -> list[str]:
         """Tokens of those claims, among all that there are, whose lease was not renewed in time."""
@@ -33,3 +36,12 @@ class LeaseWatch:
             if lease.lease_until == 0 or (now - since) * 1000 >= (lease.lease_ms or 0):
                 silent.append(lease.claim_token)
         return silent
+
+    def lasted(self, signs: Mapping[SignT, int]) -> dict[SignT, float]:
+        """Milliseconds for which each sign was seen as it is; what is not given is forgotten."""
+        now, before = self._steady(), self._signs
+        self._signs = {
+            sign: before[sign] if before.get(sign, (None,))[0] == value else (value, now)
+            for sign, value in signs.items()
+        }
+        return {sign: (now - since) * 1000 for sign, (_, since) in self._signs.items()}

@@ -29,7 +29,7 @@ def learn(db: Connection, shape: str | None, metrics: Mapping[str, Any]) -> None
     if shape is None or not isinstance(seconds, int | float):
         return
     seconds = max(0.0, seconds - float(metrics.get("wait_time", 0.0)))
-    peak = int(metrics.get("peak_memory_bytes") or 0)
+    peak = int(metrics.get("needed_memory_bytes") or 0)
     new = dialect_of(db).insert(expectation)
     new = new.values(shape=shape, seconds=seconds, peak_bytes=peak, count=1, updated_at=now_ms())
     old, fresh = expectation.c, new.excluded

@@ -6,7 +6,7 @@ import time
 from importlib.util import find_spec
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL
 
 from omnifex_jobs.errors import (
@@ -17,12 +17,12 @@ from omnifex_jobs.errors import (
     DriverMissing,
     JobsError,
 )
-from omnifex_jobs.schema import event
+from omnifex_jobs.schema import event as event_table
 
 PORT = 5432
 POOL = 20  # connections that a process may use at once; most use two or three
 CONNECTING: dict[str, Any] = {
-    "connect_timeout": 5,  # seconds
+    "connect_timeout": 3,  # seconds; after an answer that did not come, a call still ends in 15
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,
@@ -41,9 +41,17 @@ def create(url: URL) -> Engine:
     """An engine that tests a connection before it is used: the server may have been restarted."""
     if find_spec("psycopg") is None:
         raise DriverMissing(place(url))
-    return create_engine(
+    from omnifex_jobs.answering import AnsweringConnection
+
+    engine = create_engine(
         url, pool_size=POOL, max_overflow=-1, pool_pre_ping=True, connect_args=CONNECTING
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> AnsweringConnection:
+        return AnsweringConnection.connect(*arguments, **options)
+
+    return engine
 
 
 def place(url: URL) -> str:
@@ -60,7 +68,7 @@ def plain_error(error: BaseException, database: str) -> JobsError | None:
         return DatabaseUnusable(database, _first_line(error))
     if state in BUSY:
         return DatabaseBusy(database)
-    if state.startswith(AWAY) or (not state and type(error).__name__ == "OperationalError"):
+    if state.startswith(AWAY) or (not state and _of_the_way_there(error)):
         if "does not exist" in str(error) or "authentication failed" in str(error):
             return DatabaseUnusable(database, _first_line(error))
         return DatabaseAway(database, _first_line(error))
@@ -73,13 +81,18 @@ def settle_events(db: Connection) -> int:
     Numbers are given out before the commit, so a smaller one may appear after a larger one. All
     transactions that were at work when we looked are waited for; they take milliseconds.
     """
-    looked = select(func.max(event.c.seq), func.pg_snapshot_xmax(func.pg_current_snapshot()))
+    looked = select(func.max(event_table.c.seq), func.pg_snapshot_xmax(func.pg_current_snapshot()))
     newest, horizon = db.execute(looked).one()
     deadline = time.monotonic() + SETTLING_S
     oldest = select(func.pg_snapshot_xmin(func.pg_current_snapshot()))
     while int(db.scalar(oldest) or 0) < int(horizon) and time.monotonic() < deadline:
         time.sleep(0.002)
     return int(newest or 0)
+
+
+def _of_the_way_there(error: BaseException) -> bool:
+    """psycopg's OperationalError, a timeout too; its classes are not imported where it is not."""
+    return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
 
 
 def _first_line(error: BaseException) -> str:

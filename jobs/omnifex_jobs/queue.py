@@ -287,7 +287,7 @@ class JobQueue:
         Each is queued again, or failed with code `lost_worker` when no attempt is left.
         """
         with reading(self._engine) as db:
-            tokens = [*rescue.silent(db, self._watch), *rescue.endless(db)]
+            tokens = [*rescue.silent(db, self._watch), *rescue.endless(db, self._watch)]
         if not tokens:
             return []
         with self._engine.begin() as db:

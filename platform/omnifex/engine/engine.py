@@ -190,7 +190,14 @@ class Engine:
         with self.watch.of(job), peaks.watched() as peak, torch.inference_mode(), named:
             media = self._generate(job, assignment)
             files = self._encode(job, assignment, media)
-        return Outcome(files, metrics(job, time.perf_counter() - began, peak.bytes))
+        measured = metrics(job, time.perf_counter() - began, peak.bytes)
+        return Outcome(files, {**measured, "needed_memory_bytes": self._needed(job)})
+
+    def _needed(self, job: JobContext) -> int:
+        """What the job takes of a device where it is alone: its largest component at work."""
+        sizes = {resident.component.id: resident.bytes for resident in self.residency.listing()}
+        taken = (sizes.get(one, 0) + peak for one, peak in job.sums.peaks.items())
+        return max(taken, default=0)
 
     def _generate(self, job: JobContext, assignment: Assignment) -> Any:
         record = tuned(assignment.model)

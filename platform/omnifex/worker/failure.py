@@ -12,7 +12,7 @@ from omnifex_jobs import JobError
 from omnifex_jobs.errors import DatabaseAway, DatabaseBusy, DiskFull
 
 # What may be over in a moment; everything else would fail the same way again.
-PASSING = (MemoryError, ConnectionError, DatabaseAway, DatabaseBusy)
+PASSING = (MemoryError, ConnectionError, DatabaseAway, DatabaseBusy, DiskFull)
 FIRST_DELAY_S, LONGEST_DELAY_S = 5.0, 300.0
 
 

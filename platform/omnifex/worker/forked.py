@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 from omnifex.home import Home
@@ -60,30 +60,32 @@ class Forked:
             "release": self._performer.ask_back,
             "close": self._close,
         }
-        self._closed = False
+        self._closed = Event()
 
     def serve(self) -> None:
+        # Beside: where the database does not answer, "release" must be heard all the same.
+        Thread(target=self._keep, name="omnifex-keep", daemon=True).start()
         self._say("ready")
         said = time.monotonic()
-        while not self._closed:
+        while not self._closed.is_set():
             if self._pipe.poll(ALIVE_S):
                 verb, *about = self._pipe.recv()
                 self._verbs[verb](*about)
             if time.monotonic() - said >= ALIVE_S:
                 self._say("alive", self._performer.status())
-                self._keep()
                 said = time.monotonic()
         self._performer.close()
         self._home.close()
 
     def _keep(self) -> None:
-        try:
-            self._performer.keep()
-        except JobsError as error:
-            log.warning("what calls cost could not be written: %s", error)
+        while not self._closed.wait(ALIVE_S):
+            try:
+                self._performer.keep()
+            except JobsError as error:
+                log.warning("what calls cost could not be written: %s", error)
 
     def _close(self) -> None:
-        self._closed = True
+        self._closed.set()
 
     def _say_ended(self, claim: Claim) -> None:
         self._say("ended", claim.token)

@@ -16,9 +16,10 @@ from omnifex.memory import checked_memory
 from omnifex.presence import bury_the_dead
 from omnifex.timetable import fire_due
 from omnifex.versions import version
+from omnifex.worker.capacity import most_bytes
 from omnifex.worker.performer import Performer, Performing
 from omnifex.worker.space import Floor
-from omnifex_jobs import Claim
+from omnifex_jobs import Claim, JobsError
 
 if TYPE_CHECKING:
     from omnifex.engine.memory.resident import Resident
@@ -32,7 +33,8 @@ IDLE_POLL_S = 0.25  # the same where nothing has happened for IDLE_AFTER_S
 IDLE_AFTER_S = 10.0
 BEAT_S = 0.5  # how soon a cancel of another process is seen
 IDLE_BEAT_S = 5.0
-FENCE_S = 2.0  # before a lease ends that could not be renewed, its job stops
+FENCE_S = 2.5  # before a lease ends that could not be renewed, its job is told to stop
+FENCE_LOOK_S = 0.25
 KEEP_S = 1.0  # between two rounds of housekeeping
 
 log = logging.getLogger("omnifex.worker")
@@ -65,7 +67,8 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._busy_at = self._held_at = time.monotonic()
         self._models: deque[str] = deque(maxlen=WARM)
-        self.id = ""
+        self._most_bytes: int | None = None
+        self.id, self._trouble = "", ""
 
     def start(self) -> None:
         """Begin to claim; returns at once."""
@@ -142,6 +145,7 @@ class Worker:
             limit=limit,
             modalities=self._home.plugins.modalities,
             warm=set(self._models),
+            most_bytes=self._most_bytes,
             **which,
         )
 
@@ -160,7 +164,9 @@ class Worker:
     def _beat(self) -> None:
         """Renew the leases, say how it stands, stop the jobs that were canceled or lost."""
         began, claims = time.monotonic(), self.performer.running()
-        status = {**self.performer.status(), **({"waits": self._full} if self._full else {})}
+        status = {**self.performer.status(), "modalities": sorted(self._home.plugins.modalities)}
+        if self._full:
+            status["waits"] = self._full
         to_stop = self._home.queue.beat(self.id, self._lease_s, claims, status)
         self._held_at = began
         for job_id in to_stop:
@@ -171,7 +177,7 @@ class Worker:
 
         Another worker takes the job then. This one could not end it, and would only compute on.
         """
-        while not self._ended.wait(BEAT_S):
+        while not self._ended.wait(FENCE_LOOK_S):
             if time.monotonic() - self._held_at < self._lease_s - FENCE_S:
                 continue
             if self.performer.running():
@@ -184,6 +190,8 @@ class Worker:
         self._keep_space()
         self.performer.keep()
         bury_the_dead(queue)
+        modalities = self._home.plugins.modalities
+        self._most_bytes = most_bytes(self.performer.status(), queue.workers(), modalities)
         self._home.journals.sweep(queue.over)
         if queue.rescue() or queue.stage() or fire_due(self._home):
             self._home.news.ring()
@@ -198,6 +206,11 @@ class Worker:
         """Nothing that goes wrong once ends the worker; it is tried again a moment later."""
         try:
             action()
+        except JobsError as error:  # the database is away or busy, the disk full: said once
+            if str(error) != self._trouble:
+                log.warning("worker %s: %s", self.id, error)
+            self._trouble = str(error)
+            self._stopping.wait(POLL_S)
         except Exception:
             log.exception("worker %s", self.id)
             self._stopping.wait(POLL_S)

@@ -15,6 +15,7 @@ class CallSums:
         self._how: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._mates = 0
+        self.peaks: dict[str, int] = {}  # bytes beside a component's weights that a call took
         self.waited = 0.0
 
     def add(self, record: CallRecord, job_id: str) -> None:
@@ -23,6 +24,8 @@ class CallSums:
         if record.how == "ran":
             self._seconds[record.role] += record.run
             self._mates += len(record.jobs) - 1
+            own = record.peak_bytes // len(record.jobs)
+            self.peaks[record.component] = max(own, self.peaks.get(record.component, 0))
 
     def metrics(self) -> dict[str, Any]:
         """Seconds in the queue of the device and in each component, and who ran along."""
