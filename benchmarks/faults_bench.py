@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
+from sqlalchemy import text
 
 from benchmarks.faults_checker import read, violations
 from benchmarks.faults_plugin import open_speck_home
-from benchmarks.postgres_server import PostgresServer
+from benchmarks.postgres_server import PostgresServer, die_with_parent
 from omnifex.home import Home, places
 from omnifex.order import Order
 from omnifex.submission import submit
@@ -41,6 +43,20 @@ class Figure:
     met: bool
 
 
+def none(fault: str, what: str, count: int) -> Figure:
+    """Of what must never happen."""
+    return Figure(fault, what, str(count), "0", not count)
+
+
+def whole(fault: str, what: str, some: int, every: int) -> Figure:
+    """Of what must happen every time."""
+    return Figure(fault, what, f"{some} of {every}", "all", some == every)
+
+
+def true(fault: str, what: str, so: bool) -> Figure:
+    return Figure(fault, what, str(so), "True", so)
+
+
 @dataclass
 class Supervised:
     """A supervisor's process, and so many others that run jobs."""
@@ -52,6 +68,10 @@ class Supervised:
         """To all of its processes."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
+
+    def wake(self) -> None:
+        """After `Bench.freeze`."""
+        self.signal(signal.SIGCONT)
 
     def end(self) -> None:
         self.signal(signal.SIGKILL)
@@ -83,6 +103,7 @@ class Bench:
     artifacts: Path | None
     chance: random.Random
     server: PostgresServer | None = None
+    log: int | IO[bytes] = subprocess.DEVNULL  # where the workers say what they think of it
     acknowledged: list[str] = field(default_factory=list)
     workers: list[Supervised] = field(default_factory=list)
 
@@ -107,12 +128,17 @@ class Bench:
         self.acknowledged += ids
         return ids
 
-    def start(self, *slots: str) -> Supervised:
-        """One more supervisor, in a process group of its own."""
-        arguments = [self.address, str(self.artifacts or ""), str(LEASE_S), *slots]
+    def start(self, *slots: str, address: str = "", clock: str = "") -> Supervised:
+        """One more supervisor, in a process group of its own; with a wrong clock, if one is said.
+
+        Another `address` is another way to the same database.
+        """
+        where = [address or self.address, str(self.artifacts or "")]
+        arguments = [*where, str(LEASE_S), clock, *slots]
         command = [sys.executable, "-m", "benchmarks.faults_worker", *arguments]
+        dying = partial(die_with_parent, signal.SIGKILL)
         process = subprocess.Popen(
-            command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL
+            command, cwd=ROOT, start_new_session=True, stderr=self.log, preexec_fn=dying
         )
         self.workers.append(Supervised(process, len(slots)))
         return self.workers[-1]
@@ -151,6 +177,22 @@ class Bench:
 
     def count(self, state: State) -> int:
         return self.home.queue.counts()[state]
+
+    def running(self) -> int:
+        return self.count(State.RUNNING)
+
+    def succeeded(self, ids: Sequence[str]) -> int:
+        return sum(job.state is State.SUCCEEDED for job in self.jobs(ids))
+
+    def value(self, query: str) -> Any:
+        """Of one row, as the database itself has it."""
+        with self.home.database.begin() as db:
+            return db.execute(text(query)).scalar()
+
+    def stop(self, worker: Supervised) -> None:
+        """End it for good."""
+        self.workers.remove(worker)
+        worker.end()
 
     def violations(self) -> list[str]:
         """What the checker has to say of everything so far."""

@@ -15,11 +15,13 @@ from typing import Any
 from pydantic import Field
 
 import omnifex
+from benchmarks.faults_wrong_clock import set_clock
 from omnifex.home import Home, open_home
 from omnifex.plugins import PluginHost
 from omnifex_registry import allow_library
 
 allow_library("omnifex.toy")
+PULSE = "pulse "  # a prompt that begins so names a file to be touched at each step
 FOLDER = Path(tempfile.gettempdir()) / "omnifex-faults-toy"
 
 
@@ -60,6 +62,8 @@ class SpeckFamily(omnifex.LatentFamily[SpeckRequest]):
         for step in range(1, request.steps + 1 if request.pace else 1):
             time.sleep(request.pace)
             job.step(step, request.steps)
+            if request.prompt.startswith(PULSE):  # seen from outside: it is at work
+                Path(request.prompt.removeprefix(PULSE)).touch()
         return super().generate(job, request, model)
 
     def decode(self, job: Any, latents: Any, request: SpeckRequest, model: Any) -> Any:
@@ -94,8 +98,10 @@ def model() -> Path:
     return FOLDER
 
 
-def open_speck_home(address: str, artifacts: str | None = None) -> Home:
+def open_speck_home(address: str, artifacts: str | None = None, clock: str = "") -> Home:
     """A home with this plugin alone, as every process of the faults opens it."""
     import benchmarks.faults_plugin as plugin
 
+    if clock:
+        set_clock(clock)
     return open_home(address, PluginHost([plugin], entry_points=False), artifacts)

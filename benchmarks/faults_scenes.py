@@ -15,7 +15,7 @@ from itertools import pairwise
 import psutil
 from sqlalchemy import text
 
-from benchmarks.faults_bench import LEASE_S, Bench, Figure, Supervised, lives, until
+from benchmarks.faults_bench import LEASE_S, Bench, Figure, Supervised, lives, until, whole
 from omnifex_jobs import State
 
 BACKLOG = 12
@@ -34,12 +34,18 @@ def alone(bench: Bench) -> Iterator[Supervised]:
         second.signal(signal.SIGCONT)
 
 
-def running(bench: Bench) -> int:
-    return bench.home.queue.counts()[State.RUNNING]
-
-
-def succeeded(bench: Bench, ids: list[str]) -> int:
-    return sum(bench.home.queue.get(one).state is State.SUCCEEDED for one in ids)
+@contextmanager
+def asleep(bench: Bench) -> Iterator[None]:
+    """Both sleep."""
+    sleeping = list(bench.workers)
+    until(lambda: all(worker.complete() for worker in sleeping))
+    for worker in sleeping:
+        bench.freeze(worker)
+    try:
+        yield
+    finally:
+        for worker in sleeping:
+            worker.wake()
 
 
 def kills(bench: Bench, times: int) -> Iterator[Figure]:
@@ -65,7 +71,7 @@ def kills(bench: Bench, times: int) -> Iterator[Figure]:
         if before.outcome in ("rescue", "stop") and before.ended_at
         if (kills_before := [at for at in struck if at * 1000 <= before.ended_at])
     ]
-    lost = len(ids) - succeeded(bench, ids)
+    lost = len(ids) - bench.succeeded(ids)
     twice = sum([a.outcome for a in tried].count("succeed") > 1 for tried in attempts.values())
     yield Figure("F1", f"{len(struck)} kill -9, {len(ids)} jobs: lost", str(lost), "0", not lost)
     yield Figure("F1", "committed twice", str(twice), "0", not twice)
@@ -90,7 +96,7 @@ def outlived(bench: Bench) -> list[str]:
     first, _ = bench.workers
     with alone(bench):
         ids = bench.submit(2, **SLOW)
-        until(lambda: running(bench) == 2)
+        until(lambda: bench.running() == 2)
         bench.freeze(first)
     until(lambda: all(len(bench.home.queue.attempts(one)) > 1 for one in ids))
     first.signal(signal.SIGCONT)
@@ -102,7 +108,7 @@ def supervisor_killed(bench: Bench) -> Iterator[Figure]:
     """F3: no process is left, and another supervisor goes on."""
     with alone(bench) as worker:
         ids = bench.submit(4, **SLOW)
-        until(lambda: running(bench) == 4)
+        until(lambda: bench.running() == 4)
         family = worker.family()
         worker.process.kill()
         died = time.time() * 1000
@@ -114,7 +120,7 @@ def supervisor_killed(bench: Bench) -> Iterator[Figure]:
     bench.start("cpu:0", "cpu:1")
     met, most = gone <= 5, LEASE_S + 10
     yield Figure("F3", "supervisor killed: its processes gone after", f"{gone:.2f} s", "≤ 5 s", met)
-    met = gap <= most and succeeded(bench, ids) == 4
+    met = gap <= most and bench.succeeded(ids) == 4
     yield Figure("F1", "  another goes on after", f"{gap:.1f} s", f"≤ {most:.0f} s", met)
 
 
@@ -125,7 +131,7 @@ def database_away(bench: Bench, times: int) -> Iterator[Figure]:
         before = {one.pid for one in worker.devices()}
         gaps = [outage(bench, ids) for _ in range(times)]
         same = worker.process.poll() is None and before == {one.pid for one in worker.devices()}
-    lost = len(ids) - succeeded(bench, ids)
+    lost = len(ids) - bench.succeeded(ids)
     yield Figure("F4", f"{times} times away, {len(ids)} jobs: lost", str(lost), "0", not lost)
     yield Figure("F4", "all processes are still there", str(same), "True", same)
     longest = max(gaps)
@@ -136,7 +142,7 @@ def outage(bench: Bench, ids: list[str]) -> float:
     """Seconds from the database's return to the next end of a job."""
     mine = bench.submit(6, **SLOW)
     ids += mine
-    until(lambda: running(bench))
+    until(lambda: bench.running())
     if bench.server:
         bench.server.stop(signal.SIGQUIT)
         time.sleep(1)
@@ -166,7 +172,7 @@ def poison(bench: Bench) -> Iterator[Figure]:
     code = end.error.code if end.error else str(end.state)
     met = end.state is State.FAILED and crashes <= 4  # one in company, three alone
     yield Figure("F10", "poison ends as", f"{code}, {crashes} crashes", "≤ 4 (study: 2)", met)
-    fine = succeeded(bench, good)
+    fine = bench.succeeded(good)
     yield Figure("F10", "others that succeed", f"{fine} of 19", "19", fine == 19)
 
 
@@ -175,14 +181,14 @@ def hang(bench: Bench) -> Iterator[Figure]:
     with alone(bench):
         began = time.monotonic()
         stuck = bench.submit(1, "hang", timeout_ms=2000, max_attempts=1)
-        until(lambda: running(bench) == 1)
+        until(lambda: bench.running() == 1)
         others = bench.submit(10, steps=4)
         bench.until_over(stuck)
         took = time.monotonic() - began
         bench.until_over(others)
     (end,) = bench.jobs(stuck)
     code = end.error.code if end.error else str(end.state)
-    fine = succeeded(bench, others)
+    fine = bench.succeeded(others)
     yield Figure("F11", f"hang ends ({code}) after", f"{took:.1f} s", "≤ 2 + 10 + 1 s", took <= 13)
     yield Figure("F11", "others that succeed", f"{fine} of 10", "10", fine == 10)
 
@@ -216,19 +222,30 @@ def canceled_after(bench: Bench, ids: list[str]) -> float:
 
 
 def told_to_stop(bench: Bench) -> Iterator[Figure]:
-    """F13: SIGTERM in the middle; another worker ends the jobs, on their first attempt."""
+    """F13: SIGTERM in the middle, once or twice; another worker ends the jobs."""
+    code, took, ids = ended_by(bench, 1)
+    used = max(job.attempt for job in bench.jobs(ids))
+    met = code == 0 and used == 1 and bench.succeeded(ids) == len(ids)
+    yield Figure("F13", f"SIGTERM: exit {code}; attempts used", str(used), "exit 0; 1", met)
+    yield Figure("F13", "SIGTERM: gone after", f"{took:.1f} s", "≤ 10 s", took <= 10)
+    _, took, ids = ended_by(bench, 2)
+    yield Figure("F13", "SIGTERM twice: gone after", f"{took:.1f} s", "≤ 1 s", took <= 1)
+    yield whole("F13", "  its jobs succeed elsewhere", bench.succeeded(ids), len(ids))
+
+
+def ended_by(bench: Bench, signals: int) -> tuple[int, float, list[str]]:
+    """The exit code of a supervisor that is told to stop, the seconds it took, and its jobs."""
     with alone(bench) as worker:
         ids = bench.submit(4, **SLOW)
-        until(lambda: running(bench) == 4)
+        until(lambda: bench.running() == 4)
         time.sleep(0.5)
         began = time.monotonic()
-        worker.process.terminate()
+        for _ in range(signals):
+            worker.process.terminate()
+            time.sleep(0.05)
         code = worker.process.wait()
         took = time.monotonic() - began
     bench.until_over(ids)
-    bench.workers.remove(worker)
+    bench.stop(worker)
     bench.start("cpu:0", "cpu:1")
-    used = max(job.attempt for job in bench.jobs(ids))
-    met = code == 0 and used == 1 and succeeded(bench, ids) == 4
-    yield Figure("F13", f"SIGTERM: exit {code}; attempts used", str(used), "exit 0; 1", met)
-    yield Figure("F13", "SIGTERM: gone after", f"{took:.1f} s", "≤ 10 s", took <= 10)
+    return code, took, ids

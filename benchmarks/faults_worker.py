@@ -11,9 +11,9 @@ from omnifex.cli.serving import told_to_stop
 from omnifex.worker.supervisor import Supervisor
 
 
-def main(address: str, artifacts: str, lease_s: str, *slots: str) -> None:
+def main(address: str, artifacts: str, lease_s: str, clock: str, *slots: str) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    opener = partial(open_speck_home, address, artifacts or None)
+    opener = partial(open_speck_home, address, artifacts or None, clock)
     home = opener()
     supervisor = Supervisor(home, opener, slots, lease_s=float(lease_s), at_once=4)
     with told_to_stop() as told:

@@ -30,8 +30,8 @@ SETTINGS = {
 class PostgresServer:
     """One server with its data; `url(name)` is a database of it, made where it is missing."""
 
-    def __init__(self, **settings: str) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="omnifex-postgres-"))
+    def __init__(self, within: Path | None = None, **settings: str) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="omnifex-postgres-", dir=within))
         self._owner = "nobody" if os.geteuid() == 0 else None
         self._programs = usable(programs(), self._folder, self._owner)
         self._settings = {**SETTINGS, **settings}
@@ -123,10 +123,10 @@ def usable(folder: Path, place: Path, owner: str | None) -> Path:
     return place / "pginstall" / folder.name
 
 
-def die_with_parent() -> None:
+def die_with_parent(number: int = signal.SIGQUIT) -> None:
     """No server outlives a test run that was killed (Linux)."""
     if hasattr(ctypes.CDLL(None), "prctl"):
-        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
 
 
 def free_port() -> int:

@@ -29,7 +29,8 @@ def measure_backlog(address: str, backlog: Backlog) -> Sequence[float]:
     fill(queue, backlog)
     worker = queue.register()
     claims = timed(lambda: queue.claim(worker))
-    pages = timed(lambda: queue.find(limit=50, before="M"))
+    newest = queue.find(limit=1)[0].id
+    pages = timed(lambda: queue.find(limit=50, before=newest))
     engine.dispose()
     return *claims, *pages
 

@@ -37,6 +37,7 @@ class Figures(NamedTuple):
     p99_ms: float
     longest_ms: float
     errors: int
+    unfair: float  # how far one process's share of the claims is from an even one, at most
 
 
 @dataclass
@@ -111,12 +112,18 @@ class Crew:
             p99_ms=claims[int(0.99 * len(claims))] if claims else 0.0,
             longest_ms=claims[-1] if claims else 0.0,
             errors=sum(told.errors for told in (*put, *taken)),
+            unfair=unfairness([told.done for told in taken]),
         )
 
     def _phase(self, name: str, seconds: float) -> list[Told]:
         for pipe in self._pipes:
             pipe.send((name, seconds))
         return [pipe.recv() for pipe in self._pipes]
+
+
+def unfairness(shares: list[int]) -> float:
+    even = sum(shares) / len(shares)
+    return max(abs(share - even) for share in shares) / even if even else 0.0
 
 
 def rate(told: list[Told]) -> float:
