@@ -2,6 +2,7 @@
 
     python -m benchmarks.queue                        # minutes, most of them to make the backlog
     python -m benchmarks.queue --backlog 0 --processes 1 4
+    python -m benchmarks.queue --on postgresql --processes    # its backlog alone
     pip install 'omnifex[bench]'                      # for the two others
 
 First the disk: the median time of an fdatasync, which bounds every queue that loses nothing. Then
@@ -31,6 +32,7 @@ from benchmarks.queue_backlog import Backlog, measure_backlog
 from benchmarks.queue_processes import OURS, Crew, Figures, System
 
 SYNCS = 100
+DATABASES = ("sqlite", "postgresql")
 
 
 def fdatasync_ms(folder: Path) -> float:
@@ -81,15 +83,22 @@ def print_backlog(name: str, made: Backlog, found: Sequence[float]) -> None:
 
 
 def measure(options: argparse.Namespace, folder: Path, server: PostgresServer) -> None:
-    print(f"{'':28} {'n':>3} {'submit/s':>9} {'claim+/s':>9} {'p50 ms':>8} {'p99 ms':>8} ", end="")
-    print(f"{'max ms':>8} {'errors':>6}")
+    if options.processes:
+        print(
+            f"{'':28} {'n':>3} {'submit/s':>9} {'claim+/s':>9} {'p50 ms':>8} {'p99 ms':>8} ", end=""
+        )
+        print(f"{'max ms':>8} {'errors':>6}")
     for system, address in systems(folder, server, others=not options.alone):
+        if kind(address).lower() not in options.on:
+            continue
         for processes in options.processes:
             with Crew(system, address, processes) as crew:
                 figures = crew.figures(options.seconds)
             print_rates(f"{system.name} on {kind(address)}", processes, figures)
     if options.backlog:
         for address in (f"sqlite:///{folder / 'many.db'}", server.url("many")):
+            if kind(address).lower() not in options.on:
+                continue
             made = Backlog(options.backlog, options.backlog // 10)
             print_backlog(f"omnifex on {kind(address)}", made, measure_backlog(address, made))
 
@@ -100,7 +109,8 @@ def kind(address: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parse.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8])
+    parse.add_argument("--processes", type=int, nargs="*", default=[1, 2, 4, 8])
+    parse.add_argument("--on", nargs="+", choices=DATABASES, default=DATABASES)
     parse.add_argument("--seconds", type=float, default=3.0, help="of each phase")
     parse.add_argument("--backlog", type=int, default=1_000_000, help="ended jobs; a tenth waits")
     parse.add_argument("--alone", action="store_true", help="without Huey and Procrastinate")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from omnifex_jobs import JobQueue, Recipe, migrate, open_database
 
 TRIES = 200
+LETTERS, FIRST = {"succeeded": "A", "queued": "B"}, 100_000_000  # ids that sort as they came
 PART = 50_000  # rows in one statement: no call on a server takes longer than ten seconds
 DIGITS = "SELECT 0 AS d " + " ".join(f"UNION ALL SELECT {d}" for d in range(1, 10))
 
@@ -28,9 +29,9 @@ def measure_backlog(address: str, backlog: Backlog) -> Sequence[float]:
     queue = JobQueue(engine)
     fill(queue, backlog)
     worker = queue.register()
+    middle = job_id("succeeded", backlog.ended // 2)
     claims = timed(lambda: queue.claim(worker))
-    newest = queue.find(limit=1)[0].id
-    pages = timed(lambda: queue.find(limit=50, before=newest))
+    pages = timed(lambda: queue.find(limit=50, before=middle))
     engine.dispose()
     return *claims, *pages
 
@@ -49,11 +50,14 @@ def fill(queue: JobQueue, backlog: Backlog) -> None:
         db.execute(text("ANALYZE"))
 
 
-def copy(db: Connection, job_id: str, state: str, ended: str, first: int, count: int) -> None:
+def job_id(state: str, number: int) -> str:
+    return f"{LETTERS[state]}{FIRST + number}"
+
+
+def copy(db: Connection, original: str, state: str, ended: str, first: int, count: int) -> None:
     names = [column["name"] for column in inspect(db).get_columns("job")]
-    letter = "A" if state == "succeeded" else "B"
     new = {
-        "id": f"'{letter}' || CAST({first} + n.i + 100000000 AS TEXT)",
+        "id": f"'{LETTERS[state]}' || CAST({first} + n.i + {FIRST} AS TEXT)",
         "state": f"'{state}'",
         "completed_at": ended,
         "rank": f"job.rank + {first} + n.i",
@@ -65,7 +69,7 @@ def copy(db: Connection, job_id: str, state: str, ended: str, first: int, count:
         text(
             f"INSERT INTO job ({', '.join(names)}) SELECT {values} FROM "
             f"(SELECT {numbers} AS i FROM {tables}) AS n, job "
-            f"WHERE job.id = '{job_id}' AND n.i < {count}"
+            f"WHERE job.id = '{original}' AND n.i < {count}"
         )
     )
 

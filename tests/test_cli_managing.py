@@ -33,7 +33,7 @@ def test_jobs_are_listed_shown_and_checked(cli: Cli) -> None:
     shown = cli("jobs", "show", job["id"])[1]
     assert job["files"][0] in shown
     assert "20 steps" in shown
-    assert cli("jobs", "verify", job["id"])[:2] == (0, "2 files, none damaged\n")
+    assert cli("jobs", "verify", job["id"])[:2] == (0, "2 files and 1 component, none damaged\n")
     assert json.loads(cli("jobs", "verify", job["id"], "--json")[1])["ok"] is True
 
 
@@ -41,7 +41,7 @@ def test_a_damaged_file_is_told_and_ends_with_1(cli: Cli) -> None:
     job = job_of(cli("tile", "red", "--json")[1])
     Path(job["files"][0]).unlink()
     code, said, noted = cli("jobs", "verify", job["id"])
-    assert (code, said) == (1, "2 files, 1 damaged\n")
+    assert (code, said) == (1, "2 files and 1 component, 1 damaged\n")
     assert "damaged: the output tile.png is missing or was changed" in noted
     assert "tile.png (missing)" in cli("jobs", "show", job["id"])[1]
 

@@ -22,6 +22,7 @@ from omnifex_jobs.errors import (
 )
 from omnifex_jobs.migrate import HEAD, upgrade
 from omnifex_jobs.schema import metadata
+from omnifex_jobs.sqlite import LOG_PAGES
 
 try:
     from pysqlite3 import dbapi2 as pysqlite3
@@ -42,7 +43,7 @@ def pragma(path: Path, driver: ModuleType, name: str) -> object:
 def test_a_wal_is_used_only_where_sqlite_is_sound(tmp_path: Path, driver: ModuleType) -> None:
     faulty = sqlite.vulnerable(driver.sqlite_version_info)
     assert pragma(tmp_path / "a.db", driver, "journal_mode") == ("truncate" if faulty else "wal")
-    assert pragma(tmp_path / "a.db", driver, "wal_autocheckpoint") == (0 if faulty else 1000)
+    assert pragma(tmp_path / "a.db", driver, "wal_autocheckpoint") == (0 if faulty else LOG_PAGES)
     assert pragma(tmp_path / "a.db", driver, "synchronous") == 2
     assert pragma(tmp_path / "a.db", driver, "foreign_keys") == 1
     assert pragma(tmp_path / "a.db", driver, "busy_timeout") == 30_000
@@ -57,7 +58,7 @@ def test_an_old_and_a_new_sqlite_share_one_database(tmp_path: Path) -> None:
         process.communicate()
     made, modes, claimed = answers[0::3], answers[1::3], answers[2::3]
     assert claimed == made
-    assert modes[-1] == "wal 1000" or not sqlite.vulnerable(sqlite3.sqlite_version_info)
+    assert modes[-1] == f"wal {LOG_PAGES}" or not sqlite.vulnerable(sqlite3.sqlite_version_info)
     assert all(mode.endswith(" 0") for mode in modes[0::2])
 
 

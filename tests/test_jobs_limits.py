@@ -2,18 +2,22 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from jobs_cases import artifact, kinds, submit
 from sqlalchemy import inspect, select
 
-from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State
+from omnifex_jobs import Claim, Job, JobError, JobQueue, Progress, Report, State
 from omnifex_jobs import rescue as rescuing
 from omnifex_jobs.beats import Stop
 from omnifex_jobs.clock import LeaseWatch
 from omnifex_jobs.database import is_postgresql
-from omnifex_jobs.errors import JobNotFound, NotRetryable
+from omnifex_jobs.errors import InvalidLimit, JobNotFound, NotRetryable
 from omnifex_jobs.hints import Hints
+from omnifex_jobs.retention import PINNED
 from omnifex_jobs.schema import artifact as artifacts
 from omnifex_jobs.schema import recipe
 
@@ -237,6 +241,63 @@ def test_old_jobs_are_forgotten_with_all_that_hangs_on_them(queue: JobQueue) -> 
     with queue._engine.begin() as db:
         assert db.execute(select(recipe)).all() == db.execute(select(artifacts)).all() == []
         assert inspect(db).has_table("job")
+
+
+def old_job(queue: JobQueue, **options: Any) -> Job:
+    job = submit(queue, **options)
+    queue.succeed(queue.claim("w")[0])
+    time.sleep(0.01)
+    return job
+
+
+def test_old_jobs_are_forgotten_by_the_rules_a_worker_at_a_time(queue: JobQueue) -> None:
+    old_job(queue)
+    assert queue.rules.prune_due() == 0  # without a rule nothing goes
+    queue.rules.keep("succeeded", timedelta(days=1))
+    queue.rules.keep("failed", timedelta(0))
+    assert queue.rules.kept() == {State.FAILED: timedelta(0), State.SUCCEEDED: timedelta(days=1)}
+    assert queue.rules.prune_due() == 0
+    queue.rules.keep("succeeded", timedelta(0))
+    with ThreadPoolExecutor(4) as pool:
+        turns = list(pool.map(lambda _: queue.rules.prune_due(), range(4)))
+    assert sorted(turns) == [0, 0, 0, 1]
+    assert queue.find() == []
+    old_job(queue)
+    assert queue.rules.prune_due() == 0  # the next round is in a minute
+    queue.rules.keep("succeeded", None)
+    assert list(queue.rules.kept()) == [State.FAILED]
+
+
+def test_what_is_pinned_or_needed_outlives_the_rules(queue: JobQueue) -> None:
+    pinned, parent, spare = old_job(queue), old_job(queue), old_job(queue)
+    submit(queue, parents=[parent.id], run_at=10**15)
+    queue.rules.pin(pinned.id)
+    queue.rules.pin(pinned.id)
+    assert queue.get(pinned.id).tags == (PINNED,)
+    queue.rules.keep("succeeded", timedelta(0))
+    assert queue.rules.prune_due() == 1
+    with pytest.raises(JobNotFound):
+        queue.get(spare.id)
+    queue.rules.pin(pinned.id, False)
+    assert queue.rules.prune(0) == (1, [])
+    assert queue.get(parent.id)
+
+
+def test_a_turn_of_forgetting_is_bounded(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnifex_jobs.retention.SLICE", 2)
+    for _ in range(3):
+        old_job(queue)
+    queue.rules.keep("succeeded", timedelta(0))
+    assert [queue.rules.prune_due() for _ in range(3)] == [2, 1, 0]
+
+
+def test_a_rule_for_keeping_jobs_must_make_sense(queue: JobQueue) -> None:
+    with pytest.raises(InvalidLimit, match=r"state is 'running'.*canceled, failed, succeeded"):
+        queue.rules.keep("running", timedelta(1))
+    with pytest.raises(InvalidLimit, match="0 or more"):
+        queue.rules.keep("failed", timedelta(-1))
+    with pytest.raises(JobNotFound):
+        queue.rules.pin("nobody")
 
 
 def test_a_hint_rings_at_once_on_a_server(queue: JobQueue) -> None:

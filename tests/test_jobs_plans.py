@@ -82,6 +82,8 @@ ASKED: dict[str, Callable[[JobQueue], object]] = {
     "claim urgent": lambda queue: queue.claim("w", above=1),
     "list": lambda queue: queue.find(limit=50),
     "page": lambda queue: queue.find(limit=50, before="succeeded5"),
+    "queued": lambda queue: queue.find(state="queued", limit=50),
+    "beat": lambda queue: queue.beat("w", held=queue.claim("w"), status={}),
     "ended": lambda queue: queue.find(state="succeeded", limit=50),
     "stage": lambda queue: queue.stage(),
     "rescue": lambda queue: queue.rescue(),

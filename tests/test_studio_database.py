@@ -73,12 +73,24 @@ def test_a_changed_model_is_not_replayed_as_if_it_were_the_old_one(
     assert desk.verify(job.id).obstacles
 
 
+def test_a_model_that_was_changed_in_place_is_told(desk: Studio, tmp_path: Path) -> None:
+    folder = copy_model(tmp_path / "mine")
+    desk.models.add(folder)
+    job = desk.submit("tile", prompt="red", model="mine")
+    assert desk.verify(job.id).ok
+    (folder / "backbone" / "config.json").write_text('{"new": 1}')
+    found = desk.verify(job.id)
+    assert not found.ok
+    assert found.damaged[0].startswith("the backbone of model mine: the files in ")
+    assert desk.verify(job.id, models=False).ok
+
+
 def test_an_intact_job_is_verified(studio: Studio) -> None:
     job = studio.submit("tile", prompt="red")
     job.result(120)
     found = studio.verify(job.id)
     assert found.ok
-    assert found.checked == 2
+    assert (found.checked, found.components) == (2, 1)
     assert not found.obstacles
 
 

@@ -1,6 +1,7 @@
 """Queues, batches, unique jobs, limits of time and schedules, as a user of a studio has them."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from studio_cases import open_tiles, until
@@ -68,6 +69,15 @@ def test_a_schedule_fires_in_a_worker_each_time_with_another_seed() -> None:
         assert jobs[-1].result(60)
 
 
+def test_a_worker_forgets_old_jobs_by_the_rules() -> None:
+    with open_tiles() as studio:
+        job, pinned = studio.submit("tile", prompt="red"), studio.submit("tile", prompt="blue")
+        pinned.pin()
+        job.result(60), pinned.result(60)
+        studio.queues.keep("succeeded", timedelta(0))
+        until(lambda: list(studio.jobs()) == [pinned])
+
+
 def test_a_schedule_is_checked_when_it_is_made(studio: Studio) -> None:
     with pytest.raises(InvalidSchedule, match="no schedule"):
         studio.schedule("never", "0 0 30 2 *", "tile", prompt="red")
@@ -100,4 +110,13 @@ def test_the_command_line_shows_and_sets_the_rules(studio: Studio) -> None:
     assert "paused: tile 'red'" in omnifex("schedules", "list")
     omnifex("schedules", "remove", "daily")
     assert omnifex("schedules", "--json").strip() == '{"schedules": []}'
+    omnifex("queues", "keep", "failed", "--days", "7")
+    assert "failed jobs are kept for 7 days" in omnifex("queues")
+    omnifex("queues", "keep", "failed")
+    assert "kept" not in omnifex("queues")
+    job = studio.submit("tile", prompt="red")
+    omnifex("jobs", "pin", job.id)
+    assert job.tags == ("pinned",)
+    omnifex("jobs", "pin", job.id, "--off")
+    assert job.tags == ()
     assert "0 jobs forgotten" in omnifex("queues", "prune", "--days", "30")

@@ -111,6 +111,14 @@ def test_metrics_come_from_the_calls(bench: Workbench) -> None:
     metrics = bench.make("dots", prompt="dots", steps=5).metrics
     assert set(metrics["component_seconds"]) == {"backbone"}
     assert 0 < metrics["component_seconds"]["backbone"] < metrics["total_time"]
+    first, conditioning, sampling, *_, last = metrics["stage_seconds"]
+    assert (first, conditioning, sampling, last) == (
+        "starting",
+        "conditioning",
+        "sampling",
+        "encoding",
+    )
+    assert 0 < sum(metrics["stage_seconds"].values()) <= metrics["total_time"]
     assert metrics["mean_batch"] == 1
     assert metrics["calls_replayed"] == metrics["calls_remembered"] == 0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.moves import in_state
@@ -35,18 +35,23 @@ def beat(
 
     A claim whose answer never reached the worker is not among them: its lease runs out.
     """
-    held_tokens = [held.token for held in claims]
-    at = {} if status is None else {"status": dict(status)}
-    db.execute(update(worker).where(worker.c.id == worker_id).values(seen_at=now_ms(), **at))
-    renewed = db.execute(
-        update(job)
-        .where(in_state(RUNNING), job.c.worker == worker_id, job.c.claim_token.in_(held_tokens))
-        .values(lease_until=now_ms() + lease_ms, lease_ms=lease_ms)
-        .returning(*_SIGNS, now_ms().label("now"))
-    ).all()
-    tokens = {row.claim_token for row in renewed}
-    lost = {held.job.id: Stop.LOST for held in claims if held.token not in tokens}
+    seen(db, worker_id, status)
+    renewed: Sequence[Any] = ()
+    if claims:
+        ids, tokens = [it.job.id for it in claims], [it.token for it in claims]
+        told = {"its_worker": worker_id, "its_lease": lease_ms, "ids": ids, "tokens": tokens}
+        renewed = db.execute(_RENEW, told).all()
+    still = {row.claim_token for row in renewed}
+    lost = {held.job.id: Stop.LOST for held in claims if held.token not in still}
     return lost | {row.id: why for row in renewed if (why := reason(row, row.now))}
+
+
+def seen(db: Connection, worker_id: str, status: Mapping[str, Any] | None = None) -> None:
+    """The worker lives; and what it is at, where it says so."""
+    if status is None:
+        db.execute(_SEEN, {"its_id": worker_id})
+    else:
+        db.execute(_SEEN_AT, {"its_id": worker_id, "its_status": dict(status)})
 
 
 def reason(row: Any, now: int, grace_ms: int = 0) -> Stop | None:
@@ -69,3 +74,16 @@ _SIGNS = (
     job.c.progress_at,
     job.c.stall_ms,
 )
+_RENEW = (
+    update(job)
+    .where(
+        in_state(RUNNING),
+        job.c.id.in_(bindparam("ids", expanding=True)),
+        job.c.worker == bindparam("its_worker"),
+        job.c.claim_token.in_(bindparam("tokens", expanding=True)),
+    )
+    .values(lease_until=now_ms() + bindparam("its_lease"), lease_ms=bindparam("its_lease"))
+    .returning(*_SIGNS, now_ms().label("now"))
+)
+_SEEN = update(worker).where(worker.c.id == bindparam("its_id")).values(seen_at=now_ms())
+_SEEN_AT = _SEEN.values(status=bindparam("its_status"))

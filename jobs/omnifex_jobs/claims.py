@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, insert, or_, select
+from sqlalchemy import Connection, Integer, Text, bindparam, insert, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
-from omnifex_jobs.find import by_ids
+from omnifex_jobs.find import WHOLE, jobs
 from omnifex_jobs.lanes import Lane, hold_limits, open_lanes, waiting_in
-from omnifex_jobs.moves import in_state, move
+from omnifex_jobs.moves import Change, change, in_state, make, put
 from omnifex_jobs.records import Claim
 from omnifex_jobs.schema import job, job_attempt
 from omnifex_jobs.states import QUEUED, RUNNING
@@ -65,15 +66,16 @@ def claim(
     `lanes` are those that were open a moment ago. Where some are limited, or after one was taken
     from and another is next, they are looked for again.
     """
-    taken: list[str] = []
+    taken: list[Any] = []
     shut: set[str] = set()
+    told = {"its_worker": worker_id, "its_lease": lease_ms}
     if any(lane.room is not None for lane in lanes):
         hold_limits(db)
         lanes = open_lanes(db, wish.modalities, wish.queues)
     while lanes:
         lane, upto = lanes[0], lanes[1].head if len(lanes) > 1 else None
         most = min(wish.limit - len(taken), lane.room or wish.limit)
-        some = _take(db, worker_id, lease_ms, picked(lane, most, upto, wish, db))
+        some = _take(db, told, lane, most, upto, wish)
         taken += some
         if not some or (len(some) < most and upto is None):
             shut.add(lane.name)  # nothing that suits, or others are at it
@@ -81,20 +83,7 @@ def claim(
             break
         lanes = open_lanes(db, wish.modalities, wish.queues)
         lanes = [lane for lane in lanes if lane.name not in shut]
-    return _claims(db, taken)
-
-
-def picked(lane: Lane, most: int, upto: int | None, wish: Wish, db: Connection) -> Any:
-    """The ids of up to `most` jobs of the lane, of a rank up to that of the next lane's first."""
-    conditions = [waiting_in(lane.name), *_suiting(wish)]
-    if upto is not None and not wish.choosy:
-        conditions.append(job.c.rank <= upto)
-    columns = (job.c.id, job.c.rank, job.c.model, job.c.priority)
-    first = select(*columns).where(*conditions).order_by(job.c.rank, job.c.id)
-    first = first.with_for_update(skip_locked=True)
-    if not wish.choosy:
-        return select(first.limit(most).cte("picked").c.id)
-    return choose(db.execute(first.limit(LOOKAHEAD)).all(), most, wish)
+    return _claims(db, sorted(taken, key=lambda row: (row.rank, row.id)))
 
 
 def choose(rows: Sequence[Any], most: int, wish: Wish) -> list[str]:
@@ -104,51 +93,100 @@ def choose(rows: Sequence[Any], most: int, wish: Wish) -> list[str]:
     return [row.id for row in wanted[:most]]
 
 
-def holds(held: Claim) -> ColumnElement[bool]:
-    """The fence: true only for the job as this very claim took it."""
-    return (job.c.id == held.job.id) & in_state(RUNNING) & (job.c.claim_token == held.token)
-
-
 def require(db: Connection, held: Claim) -> Any:
     """The job's row, locked, if the claim still holds it; else LostClaim."""
-    row = db.execute(select(job).where(holds(held)).with_for_update()).one_or_none()
+    row = db.execute(_REQUIRE, shown(held)).one_or_none()
     if row is None:
         raise LostClaim(held.job.id)
     return row
 
 
-def _suiting(wish: Wish) -> list[ColumnElement[bool]]:
-    if wish.most_bytes is None:
-        return []
-    return [or_(job.c.need_bytes.is_(None), job.c.need_bytes <= wish.most_bytes)]
+def shown(held: Claim) -> dict[str, str]:
+    """The parameters of HELD."""
+    return {"held_id": held.job.id, "held_token": held.token}
 
 
-def _take(db: Connection, worker_id: str, lease_ms: int, ids: Any) -> list[str]:
-    return move(
-        db,
+def _take(
+    db: Connection, told: Mapping[str, Any], lane: Lane, most: int, upto: int | None, wish: Wish
+) -> list[Any]:
+    """Up to `most` jobs of the lane, of a rank up to that of the next lane's first."""
+    sized = wish.most_bytes is not None
+    where: dict[str, Any] = {
+        "its_lane": lane.name,
+        "upto": upto,
+        "most": most,
+        "most_bytes": wish.most_bytes,
+    }
+    if not wish.choosy:
+        taking = _taking(bounded=upto is not None, sized=sized)
+    else:
+        seen = db.execute(_first(LOOKAHEAD, bounded=False, sized=sized), where).all()
+        taking, where = _TAKE_THESE, {"chosen": choose(seen, most, wish)}
+    payload = {"worker": told["its_worker"]}
+    return make(db, taking, {**told, **where}, payload=payload)
+
+
+def _claims(db: Connection, taken: Sequence[Any]) -> list[Claim]:
+    """The fences, written down as attempts."""
+    put(db, _OPEN_ATTEMPT, [_attempt(row) for row in taken])
+    pairs = zip(jobs(db, taken), taken, strict=True)
+    return [Claim(job, row.claim_token, job.attempt) for job, row in pairs]
+
+
+def _attempt(row: Any) -> dict[str, Any]:
+    return {
+        "job_id": row.id,
+        "token": row.claim_token,
+        "attempt": row.attempt,
+        "worker": row.worker,
+        "started_at": row.started_at,
+    }
+
+
+@cache
+def _taking(*, bounded: bool, sized: bool) -> Change:
+    """The lane's first jobs, as many as are asked for."""
+    first = _first(bindparam("most", type_=Integer), bounded=bounded, sized=sized)
+    return _take_those(select(first.cte("picked").c.id))
+
+
+@cache
+def _first(count: Any, *, bounded: bool, sized: bool) -> Any:
+    """Jobs of a lane by their ranks, and no more than one may look at."""
+    conditions = [waiting_in(bindparam("its_lane"))]
+    if bounded:
+        conditions.append(job.c.rank <= bindparam("upto"))
+    if sized:
+        fits = job.c.need_bytes <= bindparam("most_bytes")
+        conditions.append(or_(job.c.need_bytes.is_(None), fits))
+    columns = (job.c.id, job.c.rank, job.c.model, job.c.priority)
+    lowest = select(*columns).where(*conditions).order_by(job.c.rank, job.c.id)
+    return lowest.limit(count).with_for_update(skip_locked=True)
+
+
+def _take_those(ids: Any) -> Change:
+    return change(
         "claim",
         QUEUED,
         RUNNING,
         job.c.id.in_(ids),
-        payload={"worker": worker_id},
+        returning=(*WHOLE, job.c.claim_token),
         attempt=job.c.attempt + 1,
-        worker=worker_id,
+        worker=bindparam("its_worker"),
         claim_token=new_token(),
-        lease_until=now_ms() + lease_ms,
-        lease_ms=lease_ms,
+        lease_until=now_ms() + bindparam("its_lease"),
+        lease_ms=bindparam("its_lease"),
         started_at=now_ms(),
         progress_at=now_ms(),
     )
 
 
-def _claims(db: Connection, taken: list[str]) -> list[Claim]:
-    """The fences, written down as attempts, in the order of rank."""
-    if not taken:
-        return []
-    columns = ("job_id", "token", "attempt", "worker", "started_at")
-    held = select(job.c.id, job.c.claim_token, job.c.attempt, job.c.worker, job.c.started_at)
-    opened = insert(job_attempt).from_select(columns, held.where(job.c.id.in_(taken)))
-    opened = opened.returning(job_attempt.c.job_id, job_attempt.c.token)
-    tokens = {row.job_id: row.token for row in db.execute(opened)}
-    jobs = sorted(by_ids(db, taken), key=lambda taken: (taken.rank, taken.id))
-    return [Claim(job, tokens[job.id], job.attempt) for job in jobs]
+# The fence: true only for the job as one very claim took it, whose parameters are `shown`.
+HELD = (
+    job.c.id == bindparam("held_id"),
+    in_state(RUNNING),
+    job.c.claim_token == bindparam("held_token"),
+)
+_REQUIRE = select(job).where(*HELD).with_for_update()
+_OPEN_ATTEMPT = insert(job_attempt)
+_TAKE_THESE = _take_those(bindparam("chosen", expanding=True))

@@ -61,7 +61,7 @@ def _rows(db: Connection, table: Table, kind: Any, device: str) -> list[Any]:
 def _upsert(db: Connection, table: Table, device: str, rows: Sequence[Any]) -> None:
     if rows:
         known = {"device": device, "updated_at": _now(db)}
-        db.execute(insert_over(db, table), [{**known, **asdict(row)} for row in rows])
+        db.execute(insert_over(db.dialect.name, table), [{**known, **asdict(row)} for row in rows])
 
 
 def _now(db: Connection) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -16,6 +16,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from omnifex_jobs import postgresql, sqlite
 from omnifex_jobs.errors import DatabaseUnusable, JobsError, UnsupportedDatabase
+
+Found = TypeVar("Found")
+Done = TypeVar("Done")
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801 - it reads as the SQL function it is
@@ -63,6 +66,31 @@ def reading(engine: Engine, *, one_moment: bool = True) -> Iterator[Connection]:
         options |= {"isolation_level": level, "postgresql_readonly": True}
     with engine.connect().execution_options(**options) as db, db.begin():
         yield db
+
+
+def look_then_write(
+    engine: Engine,
+    look: Callable[[Connection], Found],
+    write: Callable[[Connection, Found], Done],
+    *,
+    likely: bool = False,
+) -> Done | None:
+    """Writes where `look` finds something to do; one who finds nothing waits for no writer's turn.
+
+    Both are one transaction on PostgreSQL, where no look keeps others waiting, and on SQLite where
+    it is `likely` that something is found.
+    """
+    with engine.connect() as db:
+        if likely or is_postgresql(engine.url):
+            with db.begin():
+                found = look(db)
+                return write(db, found) if found else None
+        with db.execution_options(read_only=True).begin():
+            found = look(db)
+        if not found:
+            return None
+        with db.execution_options(read_only=False).begin():
+            return write(db, found)
 
 
 def is_postgresql(url: URL) -> bool:

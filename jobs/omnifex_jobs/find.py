@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select, union_all
+from sqlalchemy import Connection, bindparam, func, literal, select, union_all
 
 from omnifex_jobs.errors import JobNotFound
-from omnifex_jobs.moves import SLICE, in_state
+from omnifex_jobs.moves import SLICE, has, in_state
 from omnifex_jobs.postgresql import settle_events
 from omnifex_jobs.records import Artifact, Attempt, Event, Job, JobError, Progress
 from omnifex_jobs.schema import (
@@ -28,8 +28,8 @@ from omnifex_jobs.states import State
 
 def get(db: Connection, job_id: str) -> Job:
     """The job, or JobNotFound."""
-    for found in load(db, job.c.id == job_id):
-        return found
+    for row in db.execute(_BY_IDS, {"ids": [job_id]}).all():
+        return jobs(db, [row])[0]
     raise JobNotFound(job_id)
 
 
@@ -42,17 +42,21 @@ def lock(db: Connection, job_id: str) -> str:
 
 
 def by_ids(db: Connection, job_ids: Sequence[str]) -> list[Job]:
-    """The jobs in the order asked for."""
-    some = (job.c.id.in_(part) for part in slices(job_ids))
-    found = {item.id: item for where in some for item in load(db, where)}
+    """The jobs in the order asked for, in a few statements however many they are."""
+    parts = (db.execute(_BY_IDS, {"ids": part}).all() for part in slices(job_ids))
+    found = {item.id: item for part in parts for item in jobs(db, part)}
     return [found[job_id] for job_id in job_ids]
 
 
-def load(db: Connection, *where: ColumnElement[bool], limit: int | None = None) -> list[Job]:
-    """Jobs, newest first, in a few statements however many they are."""
-    rows = select(job, recipe.c.canonical).join(recipe, recipe.c.hash == job.c.recipe_hash)
-    found = db.execute(rows.where(*where).order_by(job.c.id.desc()).limit(limit)).all()
-    return [item for part in slices(found) for item in _jobs(db, part)]
+def jobs(db: Connection, rows: Sequence[Any]) -> list[Job]:
+    """The jobs of rows that have the columns of WHOLE."""
+    files = _artifacts(db, [row.id for row in rows if row.has_files])
+    parents = _parents(db, [row.id for row in rows if row.has_parents])
+    tags = _tags(db, [row.id for row in rows if row.has_tags])
+    return [
+        _job(row, files.get(row.id, ()), parents.get(row.id, ()), tags.get(row.id, ()))
+        for row in rows
+    ]
 
 
 def events(db: Connection, job_id: str | None, after: int, limit: int) -> list[Event]:
@@ -95,37 +99,26 @@ def slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[start : start + SLICE] for start in range(0, len(items), SLICE))
 
 
-def _jobs(db: Connection, rows: Sequence[Any]) -> list[Job]:
-    ids = [row.id for row in rows]
-    files, parents, tags = _artifacts(db, ids), _parents(db, ids), _tags(db, ids)
-    return [_job(row, files[row.id], parents[row.id], tags[row.id]) for row in rows]
-
-
 def _artifacts(db: Connection, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
-    columns = select(job_artifact, artifact.c.size).join(
-        artifact, artifact.c.sha256 == job_artifact.c.sha256
-    )
-    ours = columns.where(job_artifact.c.job_id.in_(job_ids))
     found: dict[str, list[Artifact]] = defaultdict(list)
-    for row in db.execute(ours.order_by(job_artifact.c.role, job_artifact.c.position)).mappings():
+    for row in db.execute(_FILES, {"ids": job_ids}).mappings() if job_ids else ():
         fields = dict(row)
         found[fields.pop("job_id")].append(Artifact(**fields))
     return found
 
 
 def _parents(db: Connection, job_ids: Sequence[str]) -> dict[str, list[str]]:
-    ours = select(job_dependency).where(job_dependency.c.job_id.in_(job_ids))
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in db.execute(ours.order_by(job_dependency.c.parent_id)):
-        found[row.job_id].append(row.parent_id)
-    return found
+    return _grouped(db.execute(_PARENTS, {"ids": job_ids})) if job_ids else {}
 
 
 def _tags(db: Connection, job_ids: Sequence[str]) -> dict[str, list[str]]:
-    ours = select(job_tag).where(job_tag.c.job_id.in_(job_ids))
+    return _grouped(db.execute(_TAGS, {"ids": job_ids})) if job_ids else {}
+
+
+def _grouped(pairs: Iterable[Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
-    for row in db.execute(ours.order_by(job_tag.c.tag)):
-        found[row.job_id].append(row.tag)
+    for job_id, name in pairs:
+        found[job_id].append(name)
     return found
 
 
@@ -186,3 +179,36 @@ def _progress(row: Any) -> Progress:
 
 def _error(stored: dict[str, Any] | None) -> JobError | None:
     return JobError(**stored) if stored else None
+
+
+# What the queue alone reads is left out.
+_OWN = (
+    *("lane", "fair_at", "claim_token", "lease_until", "lease_ms", "cancel_reason"),
+    *("crash_progress", "crash_kept", "progress_at", "idempotency_key"),
+)
+_CANONICAL = select(recipe.c.canonical).where(recipe.c.hash == job.c.recipe_hash)
+WHOLE = (
+    *(column for column in job.c if column.name not in _OWN),
+    _CANONICAL.correlate(job).scalar_subquery().label("canonical"),
+    has(job_artifact).label("has_files"),
+    has(job_dependency).label("has_parents"),
+    has(job_tag).label("has_tags"),
+)
+_IDS: Any = bindparam("ids", expanding=True)
+_BY_IDS = select(*WHOLE).where(job.c.id.in_(_IDS))
+_FILES = (
+    select(job_artifact, artifact.c.size)
+    .join(artifact, artifact.c.sha256 == job_artifact.c.sha256)
+    .where(job_artifact.c.job_id.in_(_IDS))
+    .order_by(job_artifact.c.role, job_artifact.c.position)
+)
+_PARENTS = (
+    select(job_dependency.c.job_id, job_dependency.c.parent_id)
+    .where(job_dependency.c.job_id.in_(_IDS))
+    .order_by(job_dependency.c.parent_id)
+)
+_TAGS = (
+    select(job_tag.c.job_id, job_tag.c.tag)
+    .where(job_tag.c.job_id.in_(_IDS))
+    .order_by(job_tag.c.tag)
+)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from omnifex_jobs.beats import Stop, reason
-from omnifex_jobs.claims import holds, require
+from omnifex_jobs.claims import HELD, require, shown
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.expectations import learn
-from omnifex_jobs.moves import move
+from omnifex_jobs.moves import change, make, move
 from omnifex_jobs.records import Artifact, Claim, JobError
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SCHEDULED, SUCCEEDED, State
@@ -27,8 +27,9 @@ def succeed(
     environment: Mapping[str, Any] | None = None,
 ) -> None:
     """Ends the job and binds its files in one transaction; a late cancel comes too late."""
-    measured = {"metrics": dict(metrics), "environment": environment and dict(environment)}
-    _leave(db, "succeed", claim, SUCCEEDED, progress=1.0, progress_eta=None, **measured)
+    measured = {"its_metrics": dict(metrics), "its_environment": environment and dict(environment)}
+    if not make(db, _SUCCEED, {**shown(claim), **measured}):
+        raise LostClaim(claim.job.id)
     attach(db, claim.job.id, artifacts)
     learn(db, claim.job.shape, metrics)
 
@@ -92,5 +93,17 @@ def _give_up(
 
 
 def _leave(db: Connection, verb: str, claim: Claim, target: State, **values: Any) -> None:
-    if not move(db, verb, RUNNING, target, holds(claim), **values):
+    if not move(db, verb, RUNNING, target, *HELD, given=shown(claim), **values):
         raise LostClaim(claim.job.id)
+
+
+_SUCCEED = change(
+    "succeed",
+    RUNNING,
+    SUCCEEDED,
+    *HELD,
+    progress=1.0,
+    progress_eta=None,
+    metrics=bindparam("its_metrics"),
+    environment=bindparam("its_environment"),
+)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    bindparam,
     cast,
     func,
     literal,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from omnifex_jobs.moves import in_state
+from omnifex_jobs.owners import Owner
 from omnifex_jobs.schema import job
 from omnifex_jobs.schema_knowledge import owner, queue
 from omnifex_jobs.states import QUEUED, RUNNING
@@ -36,9 +38,10 @@ class Lane(NamedTuple):
     room: int | None
 
 
-def lane(db: Connection, queue_name: str, modality: str, owner_name: str) -> str:
+def lane(queue_name: str, modality: str, whose: Owner) -> str:
     """The lane of a job as things are now; `owners.limit` moves jobs that wait."""
-    return "/".join([queue_name, modality, *([owner_name] if limited(db, owner_name) else [])])
+    alone = [whose.name] if whose.max_running is not None else []
+    return "/".join([queue_name, modality, *alone])
 
 
 def open_lanes(
@@ -47,12 +50,19 @@ def open_lanes(
     queues: Collection[str] | None = None,
 ) -> list[Lane]:
     """The lanes from which a worker may take something now, lowest rank first."""
+    rows = db.execute(_LANES_AND_LIMITS).all()
+    rooms = {
+        (kind, name): _room(db, kind, name, most, paused)
+        for kind, name, most, paused in rows
+        if kind != "lane"
+    }
     lanes = []
-    rooms = _rooms(db)
-    for name, head in db.execute(_HEADS):
-        queue_name, modality, limited = (*name.split("/", 2), "")[:3]
-        if (modalities is not None and modality not in modalities) or (
-            queues is not None and queue_name not in queues
+    for kind, name, head, _ in rows:
+        queue_name, modality, limited = (*name.split("/", 2), "", "")[:3]
+        if (
+            kind != "lane"
+            or (modalities is not None and modality not in modalities)
+            or (queues is not None and queue_name not in queues)
         ):
             continue
         limits = [rooms.get(("queue", queue_name)), rooms.get(("owner", limited))]
@@ -61,14 +71,8 @@ def open_lanes(
     return sorted(lane for lane in lanes if lane.room is None or lane.room > 0)
 
 
-def waiting_in(lane: str) -> ColumnElement[bool]:
+def waiting_in(lane: ColumnElement[str]) -> ColumnElement[bool]:
     return in_state(QUEUED) & (job.c.lane == lane)
-
-
-def limited(db: Connection, owner_name: str) -> bool:
-    """Whether the owner may run only so many jobs at once."""
-    limits = select(owner.c.max_running).where(owner.c.name == owner_name)
-    return bool(owner_name) and db.scalar(limits) is not None
 
 
 def hold_limits(db: Connection) -> None:
@@ -88,20 +92,23 @@ def _heads() -> Any:
     )
     head = select(job.c.rank).where(in_state(QUEUED), job.c.lane == lanes.c.lane)
     lowest = head.order_by(job.c.rank, job.c.id).limit(1).correlate(lanes).scalar_subquery()
-    return select(lanes.c.lane, lowest).where(lanes.c.lane.is_not(None))
+    never = cast(null(), BigInteger)
+    return select(literal("lane"), lanes.c.lane, lowest, never).where(lanes.c.lane.is_not(None))
 
 
-def _rooms(db: Connection) -> dict[tuple[str, str], int]:
-    """How many more jobs each limited queue and owner may run; a paused queue none."""
-    rooms = {}
-    for kind, name, most, paused_at in db.execute(_LIMITS).all():
-        column = job.c.queue if kind == "queue" else job.c.owner
-        running = select(func.count()).where(in_state(RUNNING), column == name)
-        rooms[kind, name] = 0 if paused_at is not None else most - (db.scalar(running) or 0)
-    return rooms
+def _room(db: Connection, kind: str, name: str, most: int, paused_at: int | None) -> int:
+    """How many more jobs a limited queue or owner may run; a paused queue none."""
+    return (
+        0 if paused_at is not None else most - (db.scalar(_RUNNING[kind], {"its_name": name}) or 0)
+    )
 
 
-_LIMITS = union_all(
+_RUNNING = {
+    kind: select(func.count()).where(in_state(RUNNING), column == bindparam("its_name"))
+    for kind, column in (("queue", job.c.queue), ("owner", job.c.owner))
+}
+_LANES_AND_LIMITS = union_all(
+    _heads(),
     select(literal("queue"), queue.c.name, queue.c.max_running, queue.c.paused_at).where(
         queue.c.max_running.is_not(None) | queue.c.paused_at.is_not(None)
     ),
@@ -109,4 +116,3 @@ _LIMITS = union_all(
         owner.c.max_running.is_not(None)
     ),
 )
-_HEADS = _heads()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Table,
+    bindparam,
     delete,
     exists,
     insert,
@@ -40,24 +44,73 @@ SLICE = 500  # ids in one statement: the number of parameters is limited
 _parent = job.alias("parent")
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change of state as a statement: what is made often is built once, and compiled once."""
+
+    verb: str
+    source: State
+    target: State
+    statement: Any  # UPDATE … RETURNING, with the error as its parameter
+
+
+def change(
+    verb: str,
+    source: State,
+    target: State,
+    *where: ColumnElement[bool],
+    returning: Sequence[Any] = (job.c.id,),
+    **values: Any,
+) -> Change:
+    """Of the jobs that are in `source` and match `where`; the values may be parameters."""
+    assert (source, target, verb) in ALLOWED, f"no move {source} → {target} by {verb}"
+    columns: dict[str, Any] = {
+        "claim_token": None,
+        "lease_until": None,
+        "lease_ms": None,
+        "error": bindparam("its_error"),
+        **values,
+    }
+    if target in FINAL or source in FINAL:  # a column that is not named costs its indexes nothing
+        columns["completed_at"] = now_ms() if target in FINAL else None
+    statement = update(job).where(in_state(source), *where).values(state=target, **columns)
+    # What is seldom there is told by the same statement, so that it need not be asked for.
+    seldom = [_HAS_PREVIEW] * (source is RUNNING) + [_HAS_CHILDREN] * (target in FINAL)
+    return Change(verb, source, target, statement.returning(*returning, *seldom))
+
+
+def make(
+    db: Connection,
+    wanted: Change,
+    given: Mapping[str, Any] | None = None,
+    *,
+    error: JobError | None = None,
+    payload: Mapping[str, Any] | None = None,
+) -> list[Any]:
+    """Makes the change, with the parameters `given`; returns the jobs' rows, oldest first.
+
+    When they end, their children move on too: they start, or follow their rule.
+    """
+    rows = _make(db, wanted, given, error, payload)
+    if wanted.target in FINAL and (parents := [row.id for row in rows if row.has_children]):
+        settle(db, parents)
+    return rows
+
+
 def move(
     db: Connection,
     verb: str,
     source: State,
     target: State,
     *where: ColumnElement[bool],
+    given: Mapping[str, Any] | None = None,
     error: JobError | None = None,
     payload: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> list[str]:
-    """Moves the jobs that are in `source` and match `where`; returns their ids, oldest first.
-
-    When they end, their children move on too: they start, or follow their rule.
-    """
-    moved = _move(db, verb, source, target, *where, error=error, payload=payload, **values)
-    if target in FINAL and _have_children(db, moved):
-        settle(db, moved)
-    return moved
+    """A change that is made seldom, built and made; returns the ids, oldest first."""
+    wanted = change(verb, source, target, *where, **values)
+    return [row.id for row in make(db, wanted, given, error=error, payload=payload)]
 
 
 def settle(db: Connection, ended: Sequence[str] | None = None) -> int:
@@ -68,8 +121,8 @@ def settle(db: Connection, ended: Sequence[str] | None = None) -> int:
         ours = [] if todo is None else [job.c.id.in_(_children(todo[:SLICE]))]
         later = job.c.run_at > now_ms()
         ready = ~_has_parent(_parent.c.state != SUCCEEDED, ~_goes_on_without())
-        moved += len(_move(db, "stage", BLOCKED, SCHEDULED, *ours, ready, later))
-        moved += len(_move(db, "stage", BLOCKED, QUEUED, *ours, ready))
+        for target, *when in ((SCHEDULED, later), (QUEUED,)):
+            moved += len(_make(db, change("stage", BLOCKED, target, *ours, ready, *when)))
         orphans = _end_orphans(db, ours)
         moved += len(orphans)
         todo = (todo or [])[SLICE:] + orphans
@@ -82,64 +135,52 @@ def in_state(state: State) -> ColumnElement[bool]:
     return literal & job.c.completed_at.is_not(None) if state in FINAL else literal
 
 
+def has(table: Table, *where: ColumnElement[bool], by: Any = None) -> ColumnElement[bool]:
+    """Whether the table has rows that name the job, as a column to be read with the job's.
+
+    In a RETURNING of SQLite no column is written with its table's name: no such table may have
+    a column `id`.
+    """
+    named = (by if by is not None else table.c.job_id) == job.c.id
+    return select(table.c.job_id).where(named, *where).correlate(job).exists()
+
+
 def record(
     db: Connection, job_ids: Iterable[str], kind: str, payload: Mapping[str, Any] | None = None
 ) -> None:
     """Appends one event for each job."""
     rows = [{"job_id": job_id, "kind": kind, "payload": dict(payload or {})} for job_id in job_ids]
+    put(db, _RECORD, rows)
+
+
+def put(db: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts the rows; a single one is cheaper when it does not come as a list."""
     if rows:
-        db.execute(insert(event).values(created_at=now_ms()), rows)
+        db.execute(statement, rows if len(rows) > 1 else rows[0])
 
 
 def forget_previews(db: Connection, job_ids: Sequence[str]) -> None:
     """Deletes the looks at unfinished work: the next one, or the end, is better."""
-    ours = (event.c.job_id.in_(job_ids), event.c.kind == PREVIEW)
-    db.execute(delete(event).where(*ours))
+    if job_ids:
+        db.execute(_FORGET_PREVIEWS, {"ids": job_ids})
 
 
-def _have_children(db: Connection, parents: Sequence[str]) -> bool:
-    """Asked first: most jobs have none."""
-    return any(
-        db.execute(_children(parents[start : start + SLICE]).limit(1)).first()
-        for start in range(0, len(parents), SLICE)
-    )
-
-
-def _move(
+def _make(
     db: Connection,
-    verb: str,
-    source: State,
-    target: State,
-    *where: ColumnElement[bool],
+    wanted: Change,
+    given: Mapping[str, Any] | None = None,
     error: JobError | None = None,
     payload: Mapping[str, Any] | None = None,
-    **values: Any,
-) -> list[str]:
-    assert (source, target, verb) in ALLOWED, f"no move {source} → {target} by {verb}"
-    columns: dict[str, Any] = {
-        "claim_token": None,
-        "lease_until": None,
-        "lease_ms": None,
-        "completed_at": now_ms() if target in FINAL else None,
-        "error": plain(error) if error else None,
-        **values,
-    }
-    statement = update(job).where(in_state(source), *where).values(state=target, **columns)
-    moved = sorted(db.scalars(statement.returning(job.c.id)))
-    if source is RUNNING:
-        _end_attempts(db, moved, verb, error)
-        forget_previews(db, moved)
-    told = {"error": plain(error)} if error else {}
-    record(db, moved, target, {**told, **(payload or {})})
-    return moved
-
-
-def _end_attempts(
-    db: Connection, job_ids: Sequence[str], outcome: str, error: JobError | None
-) -> None:
-    open_ones = (job_attempt.c.job_id.in_(job_ids), job_attempt.c.ended_at.is_(None))
-    values = {"ended_at": now_ms(), "outcome": outcome, "error": plain(error) if error else None}
-    db.execute(update(job_attempt).where(*open_ones).values(values))
+) -> list[Any]:
+    why = plain(error) if error else None
+    rows = db.execute(wanted.statement, {**(given or {}), "its_error": why}).all()
+    rows = sorted(rows, key=_id)
+    moved = [row.id for row in rows]
+    if moved and wanted.source is RUNNING:
+        db.execute(_END_ATTEMPTS, {"ids": moved, "its_outcome": wanted.verb, "its_error": why})
+        forget_previews(db, [row.id for row in rows if row.has_preview])
+    record(db, moved, wanted.target, {**({"error": why} if why else {}), **(payload or {})})
+    return rows
 
 
 def _end_orphans(db: Connection, ours: Sequence[ColumnElement[bool]]) -> list[str]:
@@ -159,7 +200,8 @@ def _end_orphans(db: Connection, ours: Sequence[ColumnElement[bool]]) -> list[st
             "dependency", f"Job {orphan.parent_id}, which this one needs, {_ended(orphan.state)}."
         )
         target = CANCELED if orphan.on_failure == CANCEL else FAILED
-        ended += _move(db, "stage", BLOCKED, target, job.c.id == orphan.id, error=why)
+        wanted = change("stage", BLOCKED, target, job.c.id == orphan.id)
+        ended += [row.id for row in _make(db, wanted, error=why)]
     return ended
 
 
@@ -178,3 +220,16 @@ def _children(parents: Sequence[str]) -> Any:
 def _has_parent(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     edge = job_dependency.join(_parent, _parent.c.id == job_dependency.c.parent_id)
     return exists().select_from(edge).where(job_dependency.c.job_id == job.c.id, *conditions)
+
+
+_HAS_PREVIEW = has(event, event.c.kind == PREVIEW).label("has_preview")
+_HAS_CHILDREN = has(job_dependency, by=job_dependency.c.parent_id).label("has_children")
+_IDS: Any = bindparam("ids", expanding=True)
+_RECORD = insert(event).values(created_at=now_ms())
+_FORGET_PREVIEWS = delete(event).where(event.c.job_id.in_(_IDS), event.c.kind == PREVIEW)
+_END_ATTEMPTS = (
+    update(job_attempt)
+    .where(job_attempt.c.job_id.in_(_IDS), job_attempt.c.ended_at.is_(None))
+    .values(ended_at=now_ms(), outcome=bindparam("its_outcome"), error=bindparam("its_error"))
+)
+_id = attrgetter("id")

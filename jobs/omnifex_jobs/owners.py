@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Text, cast, func, literal, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, func, literal, select, update
 
 from omnifex_jobs.errors import InvalidLimit, QuotaExceeded
 from omnifex_jobs.moves import in_state
@@ -30,12 +30,18 @@ def owners(db: Connection) -> list[Owner]:
     return [Owner(**row) for row in rows]
 
 
+def terms(db: Connection, name: str) -> Owner:
+    """What is set for an owner; nothing is for nobody, and for whom nothing was."""
+    row = db.execute(_TERMS, {"its_name": name}).first() if name else None
+    return Owner(name) if row is None else Owner(**row._mapping)
+
+
 def settle_owner(db: Connection, wanted: Owner) -> None:
     """Sets share and limits, for the jobs that wait as well."""
     _check(wanted)
     row = {"name": wanted.name, "weight": wanted.weight}
     limits = {"max_running": wanted.max_running, "max_waiting": wanted.max_waiting}
-    db.execute(insert_over(db, owner).values(**row, **limits))
+    db.execute(insert_over(db.dialect.name, owner).values(**row, **limits))
     lane = job.c.queue + literal("/") + job.c.modality
     if wanted.max_running is not None:
         lane += literal("/") + cast(literal(wanted.name), Text)
@@ -43,14 +49,12 @@ def settle_owner(db: Connection, wanted: Owner) -> None:
     db.execute(update(job).where(*ours).values(lane=lane))
 
 
-def check_room(db: Connection, name: str) -> None:
+def check_room(db: Connection, whose: Owner) -> None:
     """QuotaExceeded where the owner has as many jobs waiting as it may have."""
-    most = name and db.scalar(select(owner.c.max_waiting).where(owner.c.name == name))
-    if not isinstance(most, int):
+    if whose.max_waiting is None:
         return
-    waiting = (job.c.owner == name, job.c.completed_at.is_(None), ~in_state(RUNNING))
-    if (db.scalar(select(func.count()).where(*waiting)) or 0) >= most:
-        raise QuotaExceeded(name, most)
+    if (db.scalar(_WAITING, {"its_name": whose.name}) or 0) >= whose.max_waiting:
+        raise QuotaExceeded(whose.name, whose.max_waiting)
 
 
 def _check(wanted: Owner) -> None:
@@ -62,3 +66,9 @@ def _check(wanted: Owner) -> None:
         value = getattr(wanted, limit)
         if value is not None and value < 0:
             raise InvalidLimit(limit, value, "0 or more, or nothing for no limit")
+
+
+_TERMS = select(owner).where(owner.c.name == bindparam("its_name"))
+_WAITING = select(func.count()).where(
+    job.c.owner == bindparam("its_name"), job.c.completed_at.is_(None), ~in_state(RUNNING)
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from omnifex_jobs import (
     beats,
@@ -23,7 +23,7 @@ from omnifex_jobs.batches import Batches
 from omnifex_jobs.beats import Stop
 from omnifex_jobs.claims import Wish
 from omnifex_jobs.clock import LeaseWatch
-from omnifex_jobs.database import reading
+from omnifex_jobs.database import look_then_write, reading
 from omnifex_jobs.hints import Hints
 from omnifex_jobs.lanes import open_lanes
 from omnifex_jobs.moves import record
@@ -65,6 +65,7 @@ class JobQueue:
     ) -> None:
         self._engine, self._kept = engine, kept
         self._watch = watch or LeaseWatch()
+        self._found_last = False  # by a claim: then there is likely more
         self.rules = Rules(engine)
         self.origins = Origins(engine)
         self.schedules = Schedules(engine)
@@ -163,7 +164,7 @@ class JobQueue:
     def seen(self, worker_id: str) -> None:
         """Says that the worker lives; `beat` says it too."""
         with self._engine.begin() as db:
-            workers.seen(db, worker_id)
+            beats.seen(db, worker_id)
 
     def gone(self, worker_id: str) -> None:
         """Marks a worker as ended; what it still holds is rescued without waiting for the lease."""
@@ -181,13 +182,15 @@ class JobQueue:
         `limit` is how many, `modalities`, `queues` and `most_bytes` what the worker can take,
         `warm` the models that it has in memory; with `above` only jobs of a higher priority.
         """
-        wanted = Wish(**wish)
-        with reading(self._engine) as db:
-            lanes = open_lanes(db, wanted.modalities, wanted.queues)
-        if not lanes:
-            return []
-        with self._engine.begin() as db:
-            return claims.claim(db, worker_id, round(lease_s * 1000), wanted, lanes)
+        wanted, lease_ms = Wish(**wish), round(lease_s * 1000)
+        taken = look_then_write(
+            self._engine,
+            lambda db: open_lanes(db, wanted.modalities, wanted.queues),
+            lambda db, lanes: claims.claim(db, worker_id, lease_ms, wanted, lanes),
+            likely=self._found_last,
+        )
+        self._found_last = bool(taken)
+        return taken or []
 
     def beat(
         self,
@@ -268,27 +271,27 @@ class JobQueue:
     def holds(self, claim: Claim) -> bool:
         """Whether the job is still this claim's."""
         with reading(self._engine) as db:
-            wanted = select(job.c.id).where(claims.holds(claim))
-            return db.execute(wanted).first() is not None
+            wanted = select(job.c.id).where(*claims.HELD)
+            return db.execute(wanted, claims.shown(claim)).first() is not None
 
     # Housekeeping, by any worker, every second or so
 
     def stage(self) -> int:
         """Queues jobs whose time or whose parents have come, and fails those that expired."""
-        with reading(self._engine) as db:
-            if not staging.anything_to_stage(db):
-                return 0
-        with self._engine.begin() as db:
-            return staging.stage(db)
+        moved = look_then_write(
+            self._engine, staging.anything_to_stage, lambda db, _: staging.stage(db)
+        )
+        return moved or 0
 
     def rescue(self) -> list[str]:
         """Takes jobs from workers that stopped beating; returns their ids.
 
         Each is queued again, or failed with code `lost_worker` when no attempt is left.
         """
-        with reading(self._engine) as db:
-            tokens = [*rescue.silent(db, self._watch), *rescue.endless(db, self._watch)]
-        if not tokens:
-            return []
-        with self._engine.begin() as db:
-            return rescue.rescue(db, tokens, self._kept)
+        return look_then_write(self._engine, self._overdue, self._take_back) or []
+
+    def _overdue(self, db: Connection) -> list[str]:
+        return [*rescue.silent(db, self._watch), *rescue.endless(db, self._watch)]
+
+    def _take_back(self, db: Connection, tokens: list[str]) -> list[str]:
+        return rescue.rescue(db, tokens, self._kept)

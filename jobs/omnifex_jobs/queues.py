@@ -12,7 +12,7 @@ from omnifex_jobs.moves import in_state
 from omnifex_jobs.schema import job
 from omnifex_jobs.schema_knowledge import queue
 from omnifex_jobs.states import QUEUED, RUNNING
-from omnifex_jobs.upserts import dialect_of, insert_new
+from omnifex_jobs.upserts import insert_into, insert_new
 
 DEFAULT = "default"
 
@@ -43,7 +43,7 @@ def queues(db: Connection) -> list[Queue]:
 
 def pause(db: Connection, name: str) -> None:
     """Nothing more of the queue is begun; what runs goes on."""
-    db.execute(insert_new(db, queue).values(name=checked(name)))
+    db.execute(insert_new(db.dialect.name, queue).values(name=checked(name)))
     here = (queue.c.name == name, queue.c.paused_at.is_(None))
     db.execute(queue.update().where(*here).values(paused_at=now_ms()))
 
@@ -56,7 +56,7 @@ def limit(db: Connection, name: str, max_running: int | None) -> None:
     """How many of the queue's jobs run at once; None for any number."""
     if max_running is not None and max_running < 0:
         raise InvalidLimit("max_running", max_running, "0 or more, or nothing for no limit")
-    new = dialect_of(db).insert(queue).values(name=checked(name), max_running=max_running)
+    new = insert_into(db.dialect.name, queue).values(name=checked(name), max_running=max_running)
     db.execute(
         new.on_conflict_do_update(
             index_elements=[queue.c.name], set_={"max_running": new.excluded.max_running}

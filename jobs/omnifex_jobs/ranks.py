@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.moves import in_state
+from omnifex_jobs.owners import Owner
 from omnifex_jobs.schema import job
-from omnifex_jobs.schema_knowledge import owner
 from omnifex_jobs.states import QUEUED, RUNNING
 
 WINDOW_MS = 3_600_000  # a level of priority is worth an hour of waiting
@@ -40,33 +40,40 @@ class Place:
 
 
 def place(
-    db: Connection, owner_name: str, priority: int, expected_ms: int, run_at: int | None
+    db: Connection, whose: Owner, priority: int, expected_ms: int, run_at: int | None
 ) -> Place:
     """The place of a job that is submitted now."""
-    fair_at = max(_clock(db), run_at or 0, _end_of_last(db, owner_name, priority))
+    fair_at = max(_clock(db), run_at or 0, _end_of_last(db, whose, priority))
     stretch = min(STRETCH * (expected_ms or UNKNOWN_MS), MOST_STRETCH_MS)
     return Place(fair_at + stretch - WINDOW_MS * priority, fair_at)
 
 
 def _clock(db: Connection) -> int:
     """The virtual time: that of the job that began last, or the real one if that is later."""
-    latest = select(func.max(job.c.fair_at)).where(in_state(RUNNING)).scalar_subquery()
-    now, begun = db.execute(select(now_ms(), latest)).one()
+    now, begun = db.execute(_NOW_AND_BEGUN).one()
     return max(int(now), begun or 0)
 
 
-def _end_of_last(db: Connection, owner_name: str, priority: int) -> int:
+def _end_of_last(db: Connection, whose: Owner, priority: int) -> int:
     """When the owner's last waiting job of this priority will be done by the virtual clock."""
-    if not owner_name:
+    if not whose.name:
         return 0
-    ours = (in_state(QUEUED), job.c.owner == owner_name, job.c.priority == priority)
-    last = db.execute(
-        select(job.c.fair_at, job.c.expected_ms)
-        .where(*ours)
-        .order_by(job.c.owner.desc(), job.c.priority.desc(), job.c.fair_at.desc())
-        .limit(1)
-    ).first()
+    last = db.execute(_LAST, {"its_name": whose.name, "its_priority": priority}).first()
     if last is None:
         return 0
-    weight = db.scalar(select(owner.c.weight).where(owner.c.name == owner_name)) or 1.0
-    return int(last.fair_at + (last.expected_ms or UNKNOWN_MS) / weight)
+    return int(last.fair_at + (last.expected_ms or UNKNOWN_MS) / whose.weight)
+
+
+_NOW_AND_BEGUN = select(
+    now_ms(), select(func.max(job.c.fair_at)).where(in_state(RUNNING)).scalar_subquery()
+)
+_LAST = (
+    select(job.c.fair_at, job.c.expected_ms)
+    .where(
+        in_state(QUEUED),
+        job.c.owner == bindparam("its_name"),
+        job.c.priority == bindparam("its_priority"),
+    )
+    .order_by(job.c.owner.desc(), job.c.priority.desc(), job.c.fair_at.desc())
+    .limit(1)
+)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, case, literal, update
+from sqlalchemy import Connection, Float, bindparam, case, update
 
 from omnifex_jobs import traces
-from omnifex_jobs.claims import holds, require
+from omnifex_jobs.claims import HELD, require, shown
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.moves import PREVIEW, forget_previews, record
@@ -29,17 +29,25 @@ def report(db: Connection, held: Claim, said: Report) -> None:
 
 
 def _progress(db: Connection, held: Claim, reached: Progress) -> None:
-    value = literal(min(max(reached.value, 0.0), 1.0))
-    statement = update(job).where(holds(held))
-    statement = statement.values(
-        progress=case((job.c.progress > value, job.c.progress), else_=value),
-        progress_stage=reached.stage,
-        progress_step=reached.step,
-        progress_steps=reached.steps,
-        progress_eta=reached.eta,
-        progress_at=now_ms(),
-    )
-    written = db.scalar(statement.returning(job.c.progress))
+    said = {f"its_{name}": value for name, value in plain(reached).items()}
+    said["its_value"] = min(max(reached.value, 0.0), 1.0)
+    written = db.scalar(_REACH, {**shown(held), **said})
     if written is None:
         raise LostClaim(held.job.id)
     record(db, [held.job.id], "progress", {**plain(reached), "value": written})
+
+
+_VALUE = bindparam("its_value", type_=Float)
+_REACH = (
+    update(job)
+    .where(*HELD)
+    .values(
+        progress=case((job.c.progress > _VALUE, job.c.progress), else_=_VALUE),
+        progress_stage=bindparam("its_stage"),
+        progress_step=bindparam("its_step"),
+        progress_steps=bindparam("its_steps"),
+        progress_eta=bindparam("its_eta"),
+        progress_at=now_ms(),
+    )
+    .returning(job.c.progress)
+)

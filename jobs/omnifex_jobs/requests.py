@@ -12,6 +12,7 @@ from omnifex_jobs.find import get
 from omnifex_jobs.finish import canceled_error
 from omnifex_jobs.lanes import lane
 from omnifex_jobs.moves import in_state, move, record
+from omnifex_jobs.owners import terms
 from omnifex_jobs.records import Job
 from omnifex_jobs.schema import job, job_dependency
 from omnifex_jobs.states import (
@@ -60,7 +61,7 @@ def retry(db: Connection, job_id: str) -> Job:
         "crash_count": 0,
         "crash_progress": -1.0,
         "crash_kept": 0,
-        "lane": lane(db, found.queue, found.modality, found.owner),
+        "lane": lane(found.queue, found.modality, terms(db, found.owner)),
     }
     nowhere: dict[str, Any] = {
         "progress": 0.0,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from omnifex_jobs import owners, queues, retention
-from omnifex_jobs.database import reading
+from omnifex_jobs.database import look_then_write, reading
 from omnifex_jobs.owners import Owner
 from omnifex_jobs.queues import DEFAULT, Queue
 from omnifex_jobs.states import FINAL, State
@@ -48,10 +49,33 @@ class Rules:
         with self._engine.begin() as db:
             owners.settle_owner(db, owner)
 
+    def keep(self, state: str, time: timedelta | None) -> None:
+        """For how long jobs that ended so are kept, from now on; None is for ever, as at first.
+
+        Workers forget older ones, a few hundred at a time, but what `prune` leaves stays.
+        """
+        with self._engine.begin() as db:
+            retention.keep(db, state, time)
+
+    def kept(self) -> dict[State, timedelta]:
+        """What was set by `keep`."""
+        with reading(self._engine) as db:
+            return retention.kept(db)
+
+    def pin(self, job_id: str, pinned: bool = True) -> None:
+        """Keep this job whatever else is forgotten: it gets the tag `pinned`, or loses it."""
+        with self._engine.begin() as db:
+            retention.pin(db, job_id, pinned)
+
+    def prune_due(self) -> int:
+        """A worker's turn at forgetting by the rules; returns how many jobs went."""
+        return look_then_write(self._engine, retention.due, retention.prune_due) or 0
+
     def prune(self, older_than_s: float, states: Sequence[State] = FINAL) -> tuple[int, list[str]]:
         """Forgets jobs that ended longer ago; returns how many, and files that no job has now.
 
-        A job whose child has yet to end stays. Many small transactions: others get their turn.
+        A pinned job stays, and one whose child has yet to end. Many small transactions: others get
+        their turn.
         """
         forgotten, files = 0, list[str]()
         while True:

@@ -49,7 +49,7 @@ class Schedules:
             now = _now(db)
             row = {"cron": cron, "zone": zone, "order": dict(order), "enabled": True}
             times = {"created_at": now, "next_at": first_after(cron, zone, now)}
-            db.execute(insert_over(db, schedule).values(name=name, **row, **times))
+            db.execute(insert_over(db.dialect.name, schedule).values(name=name, **row, **times))
             return _get(db, name)
 
     def all(self) -> list[Schedule]:
@@ -88,7 +88,7 @@ class Schedules:
             if not db.execute(update(schedule).where(*same).values(next_at=following)).rowcount:
                 return False
             fire = {"schedule": due.name, "fire_at": due.next_at, "job_id": job_id}
-            db.execute(insert_new(db, schedule_fire).values(fire))
+            db.execute(insert_new(db.dialect.name, schedule_fire).values(fire))
             return True
 
     def fires(self, name: str) -> dict[int, str | None]:

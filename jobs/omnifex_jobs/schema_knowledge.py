@@ -71,6 +71,15 @@ owner = Table(
     Column("max_waiting", Integer),
 )
 
+# How long jobs are kept once they have ended; what has no row is kept for ever.
+retention = Table(
+    "retention",
+    metadata,
+    Column("state", Text, primary_key=True),
+    Column("keep_ms", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),  # when some worker looks again
+)
+
 schedule = Table(
     "schedule",
     metadata,

@@ -73,7 +73,12 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield job.c.id >= _id_at(since - SLACK_MS)
     if (until := wanted.get("until")) is not None:
         yield job.c.created_at < until
-        yield job.c.id < _id_at(until + SLACK_MS)
+        yield begun_before(until)
+
+
+def begun_before(epoch_ms: int) -> ColumnElement[bool]:
+    """True of all jobs that came before this moment, and of few others: it bounds the search."""
+    return job.c.id < _id_at(epoch_ms + SLACK_MS)
 
 
 def open_or_ended(state: State) -> ColumnElement[bool]:

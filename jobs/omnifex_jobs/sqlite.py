@@ -15,6 +15,8 @@ from omnifex_jobs.errors import DatabaseBusy, DatabaseUnusable, DiskFull, JobsEr
 
 PATIENCE_S = 30.0  # how long a writer waits for its turn before `database_busy`
 SWITCH_S = 0.2
+LONG_S = 0.05  # after so much waiting a writer is as impatient as it gets
+LOG_PAGES = 4000  # 16 MB of log before it is written back: what is written often is so only once
 PATIENCE = f"PRAGMA busy_timeout={PATIENCE_S * 1000:.0f}"
 NO_PATIENCE = "PRAGMA busy_timeout=0"
 NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "ceph", "fuse.sshfs", "beegfs", "gpfs")
@@ -97,6 +99,8 @@ def _choose_journal(connection: Any) -> None:
         # A process with a sound SQLite may hold this file in WAL, now or later. The race needs a
         # checkpoint by the faulty code, so this process never makes one.
         connection.execute("PRAGMA wal_autocheckpoint=0")
+    else:
+        connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
     used = connection.execute("PRAGMA journal_mode").fetchone()[0]
     wanted = "truncate" if faulty else "wal"
     if used != wanted:
@@ -120,15 +124,17 @@ def _switch_journal(connection: Any, wanted: str, in_wal: bool) -> None:
 
 
 def _patiently(action: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+    """Tries again and again; who has waited long tries more often, and so comes sooner."""
+    began = time.monotonic()
     while True:
         try:
             action()
             return
         except Exception as error:
-            if not _busy(error) or time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if not _busy(error) or waited > seconds:
                 raise
-        time.sleep(random.uniform(0.0005, 0.003))
+        time.sleep(random.uniform(0.0005, 0.003) * max(0.1, 1 - waited / LONG_S))
 
 
 def _busy(error: BaseException) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select
 
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import DependencyCycle, ForeignJob, IdempotencyConflict, JobNotFound
 from omnifex_jobs.expectations import expected
 from omnifex_jobs.lanes import lane
-from omnifex_jobs.moves import record, settle
-from omnifex_jobs.owners import check_room
+from omnifex_jobs.moves import put, record, settle
+from omnifex_jobs.owners import Owner, check_room, terms
 from omnifex_jobs.queues import checked
 from omnifex_jobs.ranks import place
 from omnifex_jobs.recipe import Recipe
@@ -49,10 +51,11 @@ INPUT = "input"  # the role of a file that a job was given
 def submit(db: Connection, submission: Submission) -> str:
     """Writes the job and returns its id; with a known key, the id of the job that has it."""
     _keep_recipe(db, submission.recipe)
-    check_room(db, submission.owner)
+    whose = terms(db, submission.owner)
+    check_room(db, whose)
     job_id = submission.id or new_id()
     state = _first_state(db, submission)
-    while not _insert_job(db, job_id, state, submission):
+    while not _insert_job(db, job_id, state, submission, whose):
         if known := _known(db, submission):
             return known
     record(db, [job_id], state)
@@ -94,22 +97,29 @@ def _in_order(submissions: Sequence[Submission]) -> list[int]:
 
 def attach(db: Connection, job_id: str, artifacts: Sequence[Artifact]) -> None:
     """Binds stored files to a job; positions are numbered within each role, in the given order."""
+    if not artifacts:
+        return
     count = _positions(db, job_id) if any(item.role == INPUT for item in artifacts) else {}
+    edges = []
     for item in artifacts:
         position = count.setdefault(item.role, 0)
         count[item.role] += 1
-        file = {"sha256": item.sha256, "size": item.size, "created_at": now_ms()}
-        db.execute(insert_new(db, artifact).values(file))
-        edge = {
-            "job_id": job_id,
-            "role": item.role,
-            "position": position,
-            "sha256": item.sha256,
-            "media_type": item.media_type,
-            "name": item.name,
-            "meta": dict(item.meta),
-        }
-        db.execute(insert(job_artifact).values(edge))
+        edges.append(_edge(job_id, position, item))
+    files = [{"sha256": item.sha256, "size": item.size} for item in artifacts]
+    put(db, _new(db.dialect.name, artifact), files)
+    put(db, insert(job_artifact), edges)
+
+
+def _edge(job_id: str, position: int, item: Artifact) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "role": item.role,
+        "position": position,
+        "sha256": item.sha256,
+        "media_type": item.media_type,
+        "name": item.name,
+        "meta": dict(item.meta),
+    }
 
 
 def _positions(db: Connection, job_id: str) -> dict[str, int]:
@@ -120,7 +130,17 @@ def _positions(db: Connection, job_id: str) -> dict[str, int]:
 
 def _keep_recipe(db: Connection, new: Recipe) -> None:
     row = {"hash": new.hash, "canonical": new.canonical.decode(), "words": new.words}
-    db.execute(insert_new(db, recipe).values(created_at=now_ms(), **row))
+    db.execute(_new(db.dialect.name, recipe), row)
+
+
+@cache
+def _new(dialect: str, table: Table) -> Any:
+    return insert_new(dialect, table).values(created_at=now_ms())
+
+
+@cache
+def _new_job(dialect: str) -> Any:
+    return _new(dialect, job).returning(job.c.id)
 
 
 def _first_state(db: Connection, submission: Submission) -> State:
@@ -131,23 +151,24 @@ def _first_state(db: Connection, submission: Submission) -> State:
     return QUEUED
 
 
-def _insert_job(db: Connection, job_id: str, state: State, submission: Submission) -> bool:
+def _insert_job(
+    db: Connection, job_id: str, state: State, submission: Submission, whose: Owner
+) -> bool:
     expected_ms, need_bytes = expected(db, submission.shape)
-    where = place(db, submission.owner, submission.priority, expected_ms, submission.run_at)
+    where = place(db, whose, submission.priority, expected_ms, submission.run_at)
     row = {
         "id": job_id,
         "recipe_hash": submission.recipe.hash,
         "state": state,
-        "lane": lane(db, checked(submission.queue), submission.modality, submission.owner),
+        "lane": lane(checked(submission.queue), submission.modality, whose),
         "rank": where.rank,
         "fair_at": where.fair_at,
         "expected_ms": expected_ms,
         "need_bytes": need_bytes,
         "metadata": dict(submission.metadata),
-        "created_at": now_ms(),
         **{name: getattr(submission, name) for name in AS_GIVEN},
     }
-    return db.scalar(insert_new(db, job).values(row).returning(job.c.id)) is not None
+    return db.scalar(_new_job(db.dialect.name), row) is not None
 
 
 def _known(db: Connection, submission: Submission) -> str | None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
 
-def dialect_of(db: Connection) -> Any:
-    """The module whose `insert` knows ON CONFLICT."""
-    return import_module(f"sqlalchemy.dialects.{db.dialect.name}")
+def insert_into(dialect: str, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, for the dialect of this name."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
-def insert_new(db: Connection, table: Table) -> Any:
+@cache
+def insert_new(dialect: str, table: Table) -> Any:
     """INSERT that leaves an existing row as it is."""
-    return dialect_of(db).insert(table).on_conflict_do_nothing()
+    return insert_into(dialect, table).on_conflict_do_nothing()
 
 
-def insert_over(db: Connection, table: Table) -> Any:
+@cache
+def insert_over(dialect: str, table: Table) -> Any:
     """INSERT that replaces an existing row of the same key."""
-    statement = dialect_of(db).insert(table)
+    statement = insert_into(dialect, table)
     replaced = [column.name for column in table.c if not column.primary_key]
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),

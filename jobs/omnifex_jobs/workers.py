@@ -25,10 +25,6 @@ def register(db: Connection, devices: Sequence[str], version: str) -> str:
     return worker_id
 
 
-def seen(db: Connection, worker_id: str) -> None:
-    db.execute(update(worker).where(worker.c.id == worker_id).values(seen_at=now_ms()))
-
-
 def gone(db: Connection, worker_id: str) -> None:
     """Marks the worker as ended; what it still holds is overdue at once, for `rescue`."""
     db.execute(update(worker).where(worker.c.id == worker_id).values(gone_at=now_ms()))

@@ -102,8 +102,8 @@ class AsyncStudio:
     async def replay(self, job_id: str) -> AsyncJob:
         return await _job(self.studio.replay, job_id)
 
-    async def verify(self, job_id: str) -> Verification:
-        return await asyncio.to_thread(self.studio.verify, job_id)
+    async def verify(self, job_id: str, **options: bool) -> Verification:
+        return await asyncio.to_thread(self.studio.verify, job_id, **options)
 
 
 async def _job(call: Callable[P, Job], *args: P.args, **kwargs: P.kwargs) -> AsyncJob:

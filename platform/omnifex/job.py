@@ -109,6 +109,15 @@ class Job:
         return self.record.metrics
 
     @property
+    def timings(self) -> Mapping[str, Mapping[str, float]]:
+        """Seconds of its last attempt in each of its `stages`, and in each of its `components`."""
+        kept = self.metrics
+        return {
+            "stages": kept.get("stage_seconds", {}),
+            "components": kept.get("component_seconds", {}),
+        }
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What its user should know, such as words that were not understood."""
         return follow.notes(self.home.queue, self.id)
@@ -218,6 +227,11 @@ class Job:
         """Run a failed or canceled job again under the same id; NotRetryable for any other."""
         self.home.queue.retry(self.id)
         self.home.news.ring()
+        return self
+
+    def pin(self, pinned: bool = True) -> Job:
+        """Keep it whatever old jobs are forgotten; it has the tag `pinned` then."""
+        self.home.queue.rules.pin(self.id, pinned)
         return self
 
 

@@ -232,9 +232,12 @@ class Studio:
         """The same recipe as a new job; ModelChanged where it would make something else."""
         return self._handle(again(self._home, self._home.queue.get(job_id)).id)
 
-    def verify(self, job_id: str) -> Verification:
-        """Whether the job's files and recipe still hold, and whether it could be replayed."""
-        return verify(self._home, self._home.queue.get(job_id))
+    def verify(self, job_id: str, *, models: bool = True) -> Verification:
+        """Whether the job's files, recipe and models still hold; could it be replayed?
+
+        Without `models`, whose files may be many gigabytes, these are not read.
+        """
+        return verify(self._home, self._home.queue.get(job_id), models=models)
 
     def inspect(self, path: Path | str) -> Inspection:
         """What any file says of its making, and whether it was changed since it was signed."""

@@ -11,7 +11,7 @@ import typer
 from omnifex.cli import lineage, options
 from omnifex.cli.options import open_studio
 
-commands = typer.Typer(help="Jobs: list, show, graph, cancel, retry, fork, replay, verify.")
+commands = typer.Typer(help="Jobs: list, show, graph, cancel, retry, fork, replay, verify, pin.")
 commands.command()(lineage.submit)
 commands.command()(lineage.graph)
 commands.command()(lineage.fork)
@@ -177,12 +177,13 @@ def replay(
 def verify(
     context: typer.Context,
     job_id: JobId,
+    models: Annotated[bool, typer.Option(help="Read the models' files, too.")] = True,
     home: options.Home = None,
     json: options.Json = False,
 ) -> None:
-    """Whether the job's files still have their hashes, and whether it could be replayed."""
+    """Whether its files and its models' still have their hashes; could it be replayed?"""
     with open_studio(context, home) as studio:
-        found = studio.verify(job_id)
+        found = studio.verify(job_id, models=models)
     if json:
         typer.echo(
             to_json.dumps(
@@ -190,6 +191,7 @@ def verify(
                     "id": found.job_id,
                     "ok": found.ok,
                     "checked": found.checked,
+                    "components": found.components,
                     "damaged": found.damaged,
                     "obstacles": found.obstacles,
                 }
@@ -200,6 +202,20 @@ def verify(
             typer.echo(f"damaged: {fault}", err=True)
         for obstacle in found.obstacles:
             typer.echo(f"cannot be replayed: {obstacle}", err=True)
-        typer.echo(f"{found.checked} files, {len(found.damaged) or 'none'} damaged")
+        counts = {"file": found.checked, "component": found.components}
+        read = " and ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())
+        typer.echo(f"{read}, {len(found.damaged) or 'none'} damaged")
     if not found.ok:
         raise typer.Exit(1)
+
+
+@commands.command()
+def pin(
+    context: typer.Context,
+    job_id: JobId,
+    off: Annotated[bool, typer.Option("--off", help="Not any more.")] = False,
+    home: options.Home = None,
+) -> None:
+    """Keep a job whatever old jobs are forgotten."""
+    with open_studio(context, home) as studio:
+        studio.job(job_id).pin(not off)

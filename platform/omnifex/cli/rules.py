@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as to_json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from omnifex.cli import options
 from omnifex.cli.options import open_studio
 
-queues = typer.Typer(help="Queues: list, pause, resume, limit, owner, prune.")
+queues = typer.Typer(help="Queues: list, pause, resume, limit, owner, keep, prune.")
 schedules = typer.Typer(help="Schedules: list, add, pause, resume, remove.")
 Name = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 Many = Annotated[int | None, typer.Option(help="How many at once.", show_default="any number")]
@@ -33,9 +33,10 @@ def list_queues(
     """The queues, and the owners for whom something was set."""
     with open_studio(context, home) as studio:
         found, owners = studio.queues.queues(), studio.queues.owners()
+        days = {state: time / timedelta(days=1) for state, time in studio.queues.kept().items()}
     if json:
         lines = {"queues": [asdict(it) for it in found], "owners": [asdict(it) for it in owners]}
-        typer.echo(to_json.dumps(lines))
+        typer.echo(to_json.dumps({**lines, "keep_days": days}))
         return
     for queue in found:
         counts = ", ".join(f"{many} {state}" for state, many in queue.jobs.items()) or "empty"
@@ -44,6 +45,8 @@ def list_queues(
     for owner in owners:
         limits = f"{owner.max_running} running, {owner.max_waiting} waiting"
         typer.echo(f"owner {owner.name}: weight {owner.weight:g}, at most {limits}")
+    for state, many in days.items():
+        typer.echo(f"{state} jobs are kept for {many:g} days")
 
 
 @queues.command()
@@ -85,6 +88,20 @@ def owner(
 
     with open_studio(context, home) as studio:
         studio.queues.set_owner(Owner(name, weight, running, waiting))
+
+
+@queues.command()
+def keep(
+    context: typer.Context,
+    state: Annotated[str, typer.Argument(help="succeeded, failed or canceled.")],
+    days: Annotated[
+        float | None, typer.Option(min=0, help="For so many days.", show_default="for ever")
+    ] = None,
+    home: options.Home = None,
+) -> None:
+    """How long jobs that ended so are kept; workers forget older ones, but none that is pinned."""
+    with open_studio(context, home) as studio:
+        studio.queues.keep(state, None if days is None else timedelta(days=days))
 
 
 @queues.command()

@@ -122,6 +122,10 @@ class JobContext:
         self.check()
         self.listener.progress(self._meter.stage(name, until))
 
+    def stage_seconds(self) -> Mapping[str, float]:
+        """What each stage has taken so far, waits for the device included."""
+        return self._meter.seconds()
+
     def step(self, index: int, total: int) -> None:
         """Say that step `index` of `total` in this stage is done, counted from 1."""
         self.check()

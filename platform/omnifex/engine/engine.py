@@ -231,5 +231,6 @@ def metrics(job: JobContext, total: float, peak_bytes: int) -> dict[str, Any]:
         "journal_time": job.journal.seconds,
         "batched_with": job.batched_with,
         **job.sums.metrics(),
+        "stage_seconds": dict(job.stage_seconds()),
         "peak_memory_bytes": peak_bytes,
     }

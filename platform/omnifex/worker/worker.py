@@ -193,6 +193,8 @@ class Worker:
         modalities = self._home.plugins.modalities
         self._most_bytes = most_bytes(self.performer.status(), queue.workers(), modalities)
         self._home.journals.sweep(queue.over)
+        if forgotten := queue.rules.prune_due():
+            log.info("worker %s: %d old jobs were forgotten", self.id, forgotten)
         if queue.rescue() or queue.stage() or fire_due(self._home):
             self._home.news.ring()
 

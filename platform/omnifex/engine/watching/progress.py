@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 
 from omnifex.engine.scheduling.work import JobWork
 from omnifex_jobs import Progress
@@ -20,6 +22,7 @@ class ProgressMeter:
     def __init__(self, work: JobWork) -> None:
         self._work = work
         self._stage, self._began = "starting", time.monotonic()
+        self._spent: defaultdict[str, float] = defaultdict(float)  # in each stage before this one
         self._from = self._until = self._value = 0.0
         self._eta: float | None = None
         self._eta_at = 0.0
@@ -27,6 +30,7 @@ class ProgressMeter:
     def stage(self, name: str, until: float) -> Progress:
         """Enter a stage that ends when the share `until` of the whole job is done."""
         self._work.stage()
+        self._spent[self._stage] += time.monotonic() - self._began
         self._stage, self._began = name, time.monotonic()
         self._from, self._eta_at = self._value, 0.0
         self._until = min(1.0, max(self._from, until))
@@ -43,6 +47,11 @@ class ProgressMeter:
         if now > self._eta_at + ETA_AGAIN_S or index >= total:
             self._eta, self._eta_at = self._time_left(now - self._began, index, total), now
         return Progress(self._value, self._stage, index, total, self._eta)
+
+    def seconds(self) -> Mapping[str, float]:
+        """What each stage has taken so far, this one included, in their order."""
+        now = {self._stage: self._spent[self._stage] + time.monotonic() - self._began}
+        return {**self._spent, **now}
 
     def _time_left(self, spent: float, index: int, total: int) -> float | None:
         """Seconds to the end; by the clock alone where the steps call no component."""
