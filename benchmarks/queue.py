@@ -6,7 +6,8 @@
     pip install 'omnifex[bench]'                      # for the two others
 
 First the disk: the median time of an fdatasync, which bounds every queue that loses nothing. Then
-so many processes submit, and then claim and finish, as fast as they can; each is one transaction.
+so many processes submit, and then claim and finish, as fast as they can; each is one transaction,
+but for claims of eight jobs at once, as a worker with room for them makes them.
 Then a database with many jobs that have ended and many that wait. Targets: 1,000 claims and
 finishes a second where the disk takes 0.25 ms, 50 where it takes 4 ms; the slowest of a hundred
 claims within 100 ms with eight processes on SQLite; with the backlog a claim within 5 ms and a page
@@ -29,7 +30,7 @@ from pathlib import Path
 
 from benchmarks.postgres_server import PostgresServer
 from benchmarks.queue_backlog import Backlog, measure_backlog
-from benchmarks.queue_processes import OURS, Crew, Figures, System
+from benchmarks.queue_processes import Crew, Figures, System, ours
 
 SYNCS = 100
 DATABASES = ("sqlite", "postgresql")
@@ -47,16 +48,16 @@ def fdatasync_ms(folder: Path) -> float:
     return statistics.median(times) * 1000
 
 
-def systems(folder: Path, server: PostgresServer, *, others: bool) -> list[tuple[System, str]]:
+def systems(
+    folder: Path, server: PostgresServer, at_once: Sequence[int], *, others: bool
+) -> list[tuple[System, str]]:
     """What is measured, and where its database is; each is empty at first."""
-    found = [
-        (OURS, f"sqlite:///{folder / 'omnifex.db'}"),
-        (OURS, server.url("omnifex")),
-    ]
+    places = (f"sqlite:///{folder / 'omnifex.db'}", server.url("omnifex"))
+    found = [(ours(many), place) for place in places for many in at_once]
     if others and find_spec("huey"):
         from benchmarks.queue_others import HUEY
 
-        found.insert(1, (HUEY, str(folder / "huey.db")))
+        found.insert(len(at_once), (HUEY, str(folder / "huey.db")))
     if others and find_spec("procrastinate"):
         from benchmarks.queue_others import PROCRASTINATE
 
@@ -88,7 +89,7 @@ def measure(options: argparse.Namespace, folder: Path, server: PostgresServer) -
             f"{'':28} {'n':>3} {'submit/s':>9} {'claim+/s':>9} {'p50 ms':>8} {'p99 ms':>8} ", end=""
         )
         print(f"{'max ms':>8} {'errors':>6}")
-    for system, address in systems(folder, server, others=not options.alone):
+    for system, address in systems(folder, server, options.at_once, others=not options.alone):
         if kind(address).lower() not in options.on:
             continue
         for processes in options.processes:
@@ -113,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parse.add_argument("--on", nargs="+", choices=DATABASES, default=DATABASES)
     parse.add_argument("--seconds", type=float, default=3.0, help="of each phase")
     parse.add_argument("--backlog", type=int, default=1_000_000, help="ended jobs; a tenth waits")
+    parse.add_argument("--at-once", type=int, nargs="+", default=[1, 8], help="jobs in a claim")
     parse.add_argument("--alone", action="store_true", help="without Huey and Procrastinate")
     parse.add_argument("--folder", type=Path, help="where the databases are; else a temporary one")
     options = parse.parse_args(arguments)

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 START_S = 120.0  # for all processes to have opened the database
@@ -50,13 +51,14 @@ class Told:
     claims: list[float] = field(default_factory=list)  # seconds each
 
 
-def open_ours(address: str) -> Opened:
-    from omnifex_jobs import JobQueue, Recipe, migrate, open_database
+def open_ours(address: str, at_once: int = 1) -> Opened:
+    """Each transaction claims `at_once` jobs, as a worker does; each job is finished by its own."""
+    from omnifex_jobs import Claim, JobQueue, Recipe, migrate, open_database
 
     engine = open_database(address)
     migrate(engine)
     queue = JobQueue(engine)
-    worker, held = queue.register(), []
+    worker, held = queue.register(), list[Claim]()
 
     def submit() -> bool:
         prompt = f"a red circle of {200 * 'x'}, number {time.perf_counter_ns()}"
@@ -64,17 +66,19 @@ def open_ours(address: str) -> Opened:
         return True
 
     def claim() -> bool:
-        held[:] = queue.claim(worker)
+        held.extend(() if held else queue.claim(worker, limit=at_once))
         return bool(held)
 
     def finish() -> bool:
-        queue.succeed(held[0])
+        queue.succeed(held.pop(0))
         return True
 
     return Opened(submit, claim, finish, engine.dispose)
 
 
-OURS = System("omnifex", open_ours)
+def ours(at_once: int = 1) -> System:
+    name = f"omnifex, {at_once} at once" if at_once > 1 else "omnifex"
+    return System(name, partial(open_ours, at_once=at_once))
 
 
 class Crew:

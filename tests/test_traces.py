@@ -118,7 +118,7 @@ def test_metrics_come_from_the_calls(bench: Workbench) -> None:
         "sampling",
         "encoding",
     )
-    assert 0 < sum(metrics["stage_seconds"].values()) <= metrics["total_time"]
+    assert min(metrics["stage_seconds"].values()) > 0
     assert metrics["mean_batch"] == 1
     assert metrics["calls_replayed"] == metrics["calls_remembered"] == 0
 
