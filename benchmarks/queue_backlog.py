@@ -13,7 +13,7 @@ from omnifex_jobs import JobQueue, Recipe, migrate, open_database
 
 TRIES = 200
 LETTERS, FIRST = {"succeeded": "A", "queued": "B"}, 100_000_000  # ids that sort as they came
-PART = 50_000  # rows in one statement: no call on a server takes longer than ten seconds
+PART = 25_000  # rows in one statement: no call on a server takes longer than ten seconds
 DIGITS = "SELECT 0 AS d " + " ".join(f"UNION ALL SELECT {d}" for d in range(1, 10))
 
 

@@ -31,7 +31,7 @@ class now_ms(FunctionElement[int]):  # noqa: N801 - it reads as the SQL function
 
 @compiles(now_ms, "sqlite")
 def _now_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    return "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
 
 
 @compiles(now_ms, "postgresql")
