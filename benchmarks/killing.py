@@ -14,9 +14,12 @@ from itertools import cycle
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from sqlalchemy import update
+
 from omnifex.home import Home, open_home
 from omnifex_jobs import Job, Recipe, State
 from omnifex_jobs.journal import SUFFIX, believed
+from omnifex_jobs.schema import job as jobs_table
 
 MOST_CALLS = 12  # that a worker makes before it is killed
 EARLY, EARLY_S = 0.2, 1.5  # this share of the kills comes so soon, while components are loaded
@@ -208,10 +211,12 @@ def records(home: Home, job_id: str) -> int:
 
 
 def free(home: Home) -> None:
-    """Put the jobs of the dead worker back."""
+    """Put the jobs of the dead worker back, and blame none of them: it was not they who killed."""
     for worker in home.queue.workers():
         home.queue.gone(worker.id)
     home.queue.rescue()
+    with home.database.begin() as db:
+        db.execute(update(jobs_table).values(crash_count=0, crash_progress=-1.0))
 
 
 def finish(home: Home, jobs: dict[str, Reference]) -> None:

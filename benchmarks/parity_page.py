@@ -12,6 +12,7 @@ from omnifex import PipelineFamily
 
 PAGE = Path(__file__).parents[1] / "docs" / "systems.md"
 MARK = "<!-- {} -->"
+NAMED = ("control", "lora")  # what a request names other models by
 
 # The systems of the field's survey, by the families that run them here.
 SYSTEMS: Mapping[str, tuple[str, ...]] = {
@@ -110,7 +111,7 @@ def described(family: Any, models: Any) -> list[str]:
 def given(case: Case) -> str:
     """What a case hands in, in words."""
     words = ["prompt"] if "prompt" in case.request else []
-    return " + ".join([*words, *case.files]) or "nothing"
+    return " + ".join([*words, *case.files, *(n for n in NAMED if n in case.request)]) or "nothing"
 
 
 def models_of(family: Any, models: Any) -> list[str]:

@@ -60,12 +60,54 @@ def t2i_adapter(channels: int = 3) -> Any:
     return awakened(adapter, 0.3)
 
 
+def controlnet_flux() -> Any:
+    """It is told the guidance no more than the released ones are."""
+    network = diffusers.FluxControlNetModel(
+        in_channels=4,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=32,
+        axes_dims_rope=(4, 4, 8),
+    )
+    for layer in (*network.controlnet_blocks, *network.controlnet_single_blocks):
+        awakened(layer, 0.5)
+    awakened(network.controlnet_x_embedder, 0.5)
+    return network
+
+
+def controlnet_sd3() -> Any:
+    network = diffusers.SD3ControlNetModel(
+        sample_size=32,
+        patch_size=1,
+        in_channels=4,
+        num_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=32,
+        caption_projection_dim=32,
+        pooled_projection_dim=32,
+        out_channels=4,
+    )
+    for layer in network.controlnet_blocks:
+        awakened(layer, 0.5)
+    awakened(network.pos_embed_input, 0.5)
+    return network
+
+
 NETWORKS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "canny-net": ("controlnet", controlnet),
     "depth-net": ("controlnet", controlnet),
     "canny-xl": ("controlnet", controlnet_xl),
+    "canny-flux": ("controlnet", controlnet_flux),
+    "depth-flux": ("controlnet", controlnet_flux),
+    "canny-sd3": ("controlnet", controlnet_sd3),
+    "depth-sd3": ("controlnet", controlnet_sd3),
     "sketch": ("adapter", lambda: t2i_adapter(1)),
     "colours": ("adapter", t2i_adapter),
+    "tints": ("adapter", t2i_adapter),
 }
 
 
@@ -83,4 +125,6 @@ def save(name: str, folder: Path) -> Path:
 
 def add(models: Checkpoints, name: str) -> Model:
     """The network in the registry of the models' workbench."""
-    return models.bench.add(save(name, models.folder / name), name)
+    if name not in models.beside:
+        models.beside[name] = models.bench.add(save(name, models.folder / name), name)
+    return models.beside[name]

@@ -22,6 +22,9 @@ class Case:
     modality: str = "image"
     scheduler: str | None = None
     by: Callable[..., Any] | None = None  # where one pipeline is not all
+    beside: tuple[str, ...] = ()  # models that the request names too: networks, or adapters
+    looks: str = ""  # what the pipeline calls the pictures that the networks look at
+    load: Callable[..., Any] | None = None  # what a user of diffusers does to the pipeline first
     chaotic: bool = False
 
 

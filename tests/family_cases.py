@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import control_models
 import diffusers
 import numpy as np
 import torch
 from family_case import BEGUN, CUBE, GUIDED, MILD, PAINTED, PICTURE, SHORT, SMALL, Case, Make, both
 from family_clips import CLIPS
+from family_controls import CONTROLS, loras
 from family_models import Checkpoints
 from family_solids import SOLIDS
 from family_sounds import SOUNDS
@@ -241,7 +244,7 @@ PICTURES: Mapping[str, Case] = {
     ),
 }
 
-CASES: Mapping[str, Case] = {**PICTURES, **CLIPS, **SOUNDS, **SOLIDS}
+CASES: Mapping[str, Case] = {**PICTURES, **CONTROLS, **CLIPS, **SOUNDS, **SOLIDS}
 
 
 class AsNumbers(Modality[Any]):
@@ -279,8 +282,10 @@ def assignment(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -> 
     references = {name: f"sha256:{name}" for name in case.files}
     fields = {**case.request, **references, **other}
     models[case.model]
+    beside(models, case)
     asked = models.bench.assignment(case.modality, case.model, seed=seed, **fields)
-    inputs = {f"sha256:{name}": models.file(name) for name in case.files}
+    files = (*case.files, *(PICTURE if case.looks else ()))
+    inputs = {f"sha256:{name}": models.file(name) for name in files}
     return replace(asked, modality=AsNumbers(asked.modality), inputs=inputs)
 
 
@@ -295,6 +300,7 @@ def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -
     call = {**case.call, **other}
     if case.by:
         files = {name: given(models, name, case) for name in case.files}
+        files |= seen(models, case)
         make = partial(plain, models, case)
         return flat(case.by(make, {**call, **files}, generator))
     pipeline = plain(models, case, case.pipeline or models[case.model].class_name)
@@ -303,6 +309,7 @@ def by_diffusers(models: Checkpoints, case: Case, seed: int = 7, **other: Any) -
         next(one for one in NAMES[name] if one in takes): given(models, name, case)
         for name in case.files
     }
+    pictures |= seen(models, case)
     begins = case.files and "width" in takes and ("strength" in takes or "mask_image" in takes)
     sized = {"width": 24, "height": 16} if begins else {}
     arguments = {"output_type": "np", **sized, **pictures, **call}
@@ -333,6 +340,16 @@ def given(models: Checkpoints, name: str, case: Case) -> Any:
     return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
 
 
+def seen(models: Checkpoints, case: Case) -> dict[str, Any]:
+    """What the networks look at: one picture by itself, several in a list."""
+    pictures = [given(models, "image", case) for _ in case.beside]
+    return {case.looks: alone(pictures)} if case.looks else {}
+
+
+def alone(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
 def aslist(images: Any) -> list[Any] | None:
     return None if images is None else list(images)
 
@@ -355,7 +372,37 @@ def plain(models: Checkpoints, case: Case, name: str, prefix: str = "") -> Any:
     if case.scheduler:
         scheduler = getattr(diffusers, case.scheduler)
         parts["scheduler"] = scheduler.from_config(parts["scheduler"].config)
+    if case.looks:
+        parts.update(networks(models, case))
+    if case.load:
+        parts = {role: unchanged(part) for role, part in parts.items()}
     made = {n: v for n, v in {**settings, **parts}.items() if n in wanted}
     pipeline = found(**made)
     pipeline.set_progress_bar_config(disable=True)
+    if case.load:
+        case.load(models, pipeline)
     return pipeline
+
+
+def beside(models: Checkpoints, case: Case) -> None:
+    """The models that the request names too, in the registry."""
+    if "lora" in case.request:
+        loras(models)
+    if case.looks:
+        for name in case.beside:
+            control_models.add(models, name)
+
+
+def networks(models: Checkpoints, case: Case) -> dict[str, Any]:
+    """One by itself, several in a list, as their pipelines take them."""
+    found = [part for name in case.beside for part in models.beside[name].components.values()]
+    held = [models.bench.engine.residency.bring(part) for part in found]
+    return {found[0].role: alone(held)}
+
+
+def unchanged(part: Any) -> Any:
+    """A copy of the engine's module, without what jobs have put into it."""
+    own = copy.deepcopy(part)
+    if hasattr(own, "peft_config"):
+        own.unload_lora()
+    return own

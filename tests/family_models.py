@@ -455,6 +455,7 @@ class Checkpoints:
     def __init__(self, bench: Workbench, folder: Path) -> None:
         self.bench, self.folder = bench, folder
         self._models: dict[str, Model] = {}
+        self.beside: dict[str, Model] = {}  # networks and adapters, by name
 
     def __getitem__(self, name: str) -> Model:
         if name not in self._models:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from omnifex.model_config import backbone_config
 from omnifex_image.families.pictures import ImageFamily
+from omnifex_image.modality import ImageRequest
 from omnifex_registry import Model
+
+if TYPE_CHECKING:
+    from omnifex.engine.model import LoadedModel
 
 
 class StableDiffusion3(ImageFamily):
@@ -20,6 +26,14 @@ class StableDiffusion3(ImageFamily):
             "image mask": "StableDiffusion3InpaintPipeline",
         }
     }
+
+    def pipeline(self, request: ImageRequest, model: LoadedModel) -> Any:
+        if self.pipeline_for(request, model.record) != "StableDiffusion3ControlNetPipeline":
+            return super().pipeline(request, model)
+        from omnifex_image.families.sd3_control import SeededControlNetPipeline
+
+        adapters, parts = self.adapters(request, model), self.components(request, model)
+        return model.pipeline(SeededControlNetPipeline, adapters=adapters, **parts)
 
     def size_multiple(self, model: Model) -> int:
         return super().size_multiple(model) * int(backbone_config(model).get("patch_size", 1))
