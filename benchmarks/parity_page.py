@@ -12,7 +12,7 @@ from omnifex import PipelineFamily
 
 PAGE = Path(__file__).parents[1] / "docs" / "systems.md"
 MARK = "<!-- {} -->"
-NAMED = ("control", "lora")  # what a request names other models by
+NAMED = ("control", "lora", "embedding", "image_prompt")  # what a request names other models by
 
 # The systems of the field's survey, by the families that run them here.
 SYSTEMS: Mapping[str, tuple[str, ...]] = {

@@ -119,8 +119,8 @@ def distance(one: Numbers, other: Numbers) -> float:
 
 
 def is_backbone(models: Checkpoints, case: Case, call: CallRecord) -> bool:
-    parts = models[case.model].components
-    return call.how == "ran" and parts[call.role].kind is Kind.BACKBONE
+    part = models[case.model].components.get(call.role)  # a network beside it has another role
+    return call.how == "ran" and part is not None and part.kind is Kind.BACKBONE
 
 
 def shaken(models: Checkpoints, jobs: Sequence[Assignment], alone: Sequence[Numbers]) -> float:

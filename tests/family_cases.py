@@ -9,13 +9,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import adapter_models
 import control_models
 import diffusers
 import numpy as np
 import torch
 from family_case import BEGUN, CUBE, GUIDED, MILD, PAINTED, PICTURE, SHORT, SMALL, Case, Make, both
 from family_clips import CLIPS
-from family_controls import CONTROLS, loras
+from family_controls import CONTROLS
 from family_models import Checkpoints
 from family_solids import SOLIDS
 from family_sounds import SOUNDS
@@ -23,12 +24,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from trimesh import Trimesh
 
+from omnifex.engine.adapters.fitting import fit
+from omnifex.engine.adapters.image_prompts import HELD
 from omnifex.engine.engine import Assignment, Outcome
 from omnifex.modality import File, Modality
 from omnifex_audio.files import decode
 from omnifex_audio.modality import Wave
 from omnifex_image.modality import Made
-from omnifex_registry import load_component
+from omnifex_registry import Component, load_component
 from omnifex_video.modality import Sounding
 
 Numbers = NDArray[np.float32]
@@ -341,9 +344,15 @@ def given(models: Checkpoints, name: str, case: Case) -> Any:
 
 
 def seen(models: Checkpoints, case: Case) -> dict[str, Any]:
-    """What the networks look at: one picture by itself, several in a list."""
-    pictures = [given(models, "image", case) for _ in case.beside]
-    return {case.looks: alone(pictures)} if case.looks else {}
+    """What the networks look at: one picture by itself, several in a list.
+
+    Only a network's is of the size that is made.
+    """
+    if not case.looks:
+        return {}
+    if "control" in case.request:
+        return {case.looks: alone([given(models, "image", case) for _ in case.beside])}
+    return {case.looks: [Image.open(models.file("image")).convert("RGB") for _ in case.beside]}
 
 
 def alone(values: list[Any]) -> Any:
@@ -372,10 +381,10 @@ def plain(models: Checkpoints, case: Case, name: str, prefix: str = "") -> Any:
     if case.scheduler:
         scheduler = getattr(diffusers, case.scheduler)
         parts["scheduler"] = scheduler.from_config(parts["scheduler"].config)
-    if case.looks:
+    if "control" in case.request:
         parts.update(networks(models, case))
     if case.load:
-        parts = {role: unchanged(part) for role, part in parts.items()}
+        parts = {role: unchanged(part, model.components.get(role)) for role, part in parts.items()}
     made = {n: v for n, v in {**settings, **parts}.items() if n in wanted}
     pipeline = found(**made)
     pipeline.set_progress_bar_config(disable=True)
@@ -386,11 +395,9 @@ def plain(models: Checkpoints, case: Case, name: str, prefix: str = "") -> Any:
 
 def beside(models: Checkpoints, case: Case) -> None:
     """The models that the request names too, in the registry."""
-    if "lora" in case.request:
-        loras(models)
-    if case.looks:
-        for name in case.beside:
-            control_models.add(models, name)
+    for name in case.beside:
+        makers = control_models if name in control_models.NETWORKS else adapter_models
+        makers.add(models, name)
 
 
 def networks(models: Checkpoints, case: Case) -> dict[str, Any]:
@@ -400,9 +407,13 @@ def networks(models: Checkpoints, case: Case) -> dict[str, Any]:
     return {found[0].role: alone(held)}
 
 
-def unchanged(part: Any) -> Any:
+def unchanged(part: Any, component: Component | None) -> Any:
     """A copy of the engine's module, without what jobs have put into it."""
     own = copy.deepcopy(part)
+    if component is not None:
+        fit(own, component, ())
     if hasattr(own, "peft_config"):
         own.unload_lora()
+    if isinstance(own, torch.nn.Module):
+        own._modules.pop(HELD, None)
     return own

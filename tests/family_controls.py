@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import lora_models
 import pytest
 import torch
+import transformers
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution as Gaussian
 from family_case import BEGUN, CUBE, GUIDED, PICTURE, SHORT, SMALL, Case, Make, both
 from family_models import Checkpoints
+from safetensors.torch import load_file
 
 from omnifex_registry.adapters import adapter_file
 
@@ -62,8 +63,12 @@ def scale_of(pipeline: str) -> str:
     return f"{one}_conditioning_scale"
 
 
-def pixel(models: Checkpoints, pipeline: Any) -> None:
-    """Two LoRAs, as their user would load them."""
+LORAS = [{"model": "pixel", "weight": 0.8}, {"model": "ink", "weight": -0.5}]
+SAYING = {"prompt": "a <cat> beside a dog, red", "negative_prompt": "<cat> dog", "guidance": 5.0}
+
+
+def with_loras(models: Checkpoints, pipeline: Any) -> None:
+    """Both LoRAs, as their user would load them."""
     names, weights = zip(*(one.values() for one in LORAS), strict=True)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`")  # of the second
@@ -73,7 +78,58 @@ def pixel(models: Checkpoints, pipeline: Any) -> None:
     pipeline.set_adapters([*names], [*weights])
 
 
-LORAS = [{"model": "pixel", "weight": 0.8}, {"model": "ink", "weight": -0.5}]
+def with_words(models: Checkpoints, pipeline: Any) -> None:
+    """A word of one row, which its file calls <cat>, and one of three."""
+    for name, word in (("cat", None), ("dog", "dog")):
+        file = adapter_file(models.beside[name])
+        pipeline.load_textual_inversion(file.parent, weight_name=file.name, token=word)
+
+
+def with_words_for_two(models: Checkpoints, pipeline: Any) -> None:
+    """As the documentation of diffusers loads a word into the encoders of SDXL."""
+    rows = load_file(adapter_file(models.beside["cat-xl"]))
+    for number, name in (("", "clip_l"), ("_2", "clip_g")):
+        pipeline.load_textual_inversion(
+            rows[name],
+            token="<cat>",
+            text_encoder=getattr(pipeline, f"text_encoder{number}"),
+            tokenizer=getattr(pipeline, f"tokenizer{number}"),
+        )
+
+
+def with_pictures(*prompts: Mapping[str, Any]) -> Callable[..., None]:
+    """IP-Adapters over the image encoder that the engine has."""
+
+    def load(models: Checkpoints, pipeline: Any) -> None:
+        chosen = [models.beside[one["model"]] for one in prompts]
+        encoder = models.bench.engine.residency.bring(chosen[0].components["image_encoder"])
+        extractor = transformers.CLIPImageProcessor(size=32, crop_size=32)
+        pipeline.register_modules(image_encoder=encoder, feature_extractor=extractor)
+        files = [adapter_file(model) for model in chosen]
+        pipeline.load_ip_adapter(
+            [str(file.parent) for file in files],
+            subfolder="",
+            weight_name=[file.name for file in files],
+        )
+        pipeline.set_ip_adapter_scale([one["scale"] for one in prompts])
+
+    return load
+
+
+def prompted(model: str, *prompts: Mapping[str, Any], **asked: Any) -> Case:
+    """The pictures in the order of their adapters' ids, as the engine has them."""
+    told = both(**GUIDED, **SMALL, **asked)
+    shown = [{**one, "image": "sha256:image"} for one in prompts]
+    return Case(
+        model,
+        {**told["request"], "image_prompt": shown},
+        told["call"],
+        beside=tuple(one["model"] for one in prompts),
+        looks="ip_adapter_image",
+        load=with_pictures(*prompts),
+    )
+
+
 CONTROLS: Mapping[str, Case] = {
     "sd controlnet": controlled(
         "sd",
@@ -154,16 +210,23 @@ CONTROLS: Mapping[str, Case] = {
         {**GUIDED, **SMALL, "steps": 6, "lora": LORAS},
         both(**GUIDED, **SMALL, steps=6)["call"],
         beside=("pixel", "ink"),
-        load=pixel,
+        load=with_loras,
     ),
+    "sd words": Case(
+        "sd",
+        {**SAYING, **SMALL, "steps": 6, "embedding": [{"model": "cat"}, {"model": "dog"}]},
+        both(**SAYING, **SMALL, steps=6)["call"],
+        beside=("cat", "dog"),
+        load=with_words,
+    ),
+    "sdxl words": Case(
+        "sdxl",
+        {**SAYING, **SMALL, "steps": 6, "embedding": [{"model": "cat-xl", "word": "<cat>"}]},
+        both(**SAYING, **SMALL, steps=6)["call"],
+        beside=("cat-xl",),
+        load=with_words_for_two,
+    ),
+    "sd image prompt": prompted("sd", {"model": "ip", "scale": 0.6}, steps=6),
+    "sd image prompt plus": prompted("sd", {"model": "ip-plus", "scale": 0.8}, steps=6),
+    "sdxl image prompt": prompted("sdxl", {"model": "ip-xl", "scale": 0.6}, steps=6),
 }
-
-
-def loras(models: Checkpoints) -> None:
-    """The two in the registry of the models' workbench."""
-    ranks = {"pixel": (1, 2, ["to_q", "to_v"]), "ink": (2, 4, ["to_k", "to_out.0", "conv1"])}
-    for name, (seed, rank, layers) in ranks.items():
-        if name not in models.beside:
-            weights = lora_models.changes(models["sd"], "unet", seed, rank, layers)
-            file = lora_models.saved(models.folder / f"{name}-files", weights)
-            models.beside[name] = lora_models.add(models, file, name)

@@ -13,8 +13,6 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from omnifex_registry import Model, load_component
-from omnifex_registry.headers import read_header
-from omnifex_registry.sources.adapters import adapter_of, write_adapter
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -54,9 +52,4 @@ def by_peft(path: Path, unet: Weights) -> Path:
 
 def add(models: Checkpoints, path: Path, name: str) -> Model:
     """The file in the registry of the models' workbench."""
-    place = models.folder / name
-    place.mkdir()
-    adapter = adapter_of(path, read_header(path))
-    assert adapter is not None
-    write_adapter(path, adapter, place)
-    return models.bench.add(place, name)
+    return models.bench.add(path, name)

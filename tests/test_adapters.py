@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from test_pipelines import numbers
 from tiny_pipelines import TINY, TinyFamily, TinyPlugin
 
-from omnifex.engine import adapters as fitting
-from omnifex.engine.adapters import Adapter, BadAdapter, ordered
+from omnifex.engine.adapters import low_rank
+from omnifex.engine.adapters.adapter import Adapter, BadAdapter, ordered
+from omnifex.engine.adapters.fitting import FITTED
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Assignment
 from omnifex.engine.model import LoadedModel
@@ -143,11 +144,11 @@ def test_a_file_that_does_not_fit_fails_its_job_alone(
 def test_adapters_that_are_not_used_do_not_pile_up(
     bench: Workbench, loras: list[Adapter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "MOST", 1)
+    monkeypatch.setattr(low_rank, "MOST", 1)
     for chosen in (loras[:1], loras[1:], loras[:1]):
         bench.engine.run(job(bench, "one", *chosen))
         module = bench.engine.residency.bring(bench.model("sd15").components["unet"])
-        assert list(module.__dict__[fitting.FITTED].names) == [chosen[0].id]
+        assert list(module.__dict__[FITTED].low_rank.names) == [chosen[0].id]
         assert len(module.peft_config) == 1
 
 

@@ -17,7 +17,7 @@ from family_models import Checkpoints, save
 from safetensors.torch import save_file
 
 from omnifex import Studio
-from omnifex.engine.adapters import Adapter
+from omnifex.engine.adapters.adapter import Adapter
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Assignment
 from omnifex.engine.model import LoadedModel

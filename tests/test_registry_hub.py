@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import transformers
 from hub_server import HubServer, Repo
 from huggingface_hub import constants
 from safetensors.numpy import save_file
@@ -376,6 +377,34 @@ def test_an_adapter_is_fetched_alone(
     )
     assert hub.sent["one.safetensors"] == 0
     assert take("people/lora", file="two.safetensors") == model
+
+
+def test_an_ip_adapter_comes_with_the_image_encoder_beside_it(
+    take: Callable[..., Model], hub: HubServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ip"
+    (folder / "models").mkdir(parents=True)
+    tensors = {"image_proj.proj.weight": (96, 8), "ip_adapter.1.to_k_ip.weight": (16, 24)}
+    for name in ("one", "two"):
+        own = {key: np.ones(shape, np.float32) for key, shape in tensors.items()}
+        save_file(own, folder / "models" / f"{name}.safetensors")
+    encoder = transformers.CLIPVisionModelWithProjection(
+        transformers.CLIPVisionConfig(
+            hidden_size=8,
+            projection_dim=8,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            image_size=8,
+            patch_size=8,
+        )
+    )
+    encoder.save_pretrained(folder / "models" / "image_encoder")
+    (folder / "models" / "image_encoder" / "pytorch_model.bin").write_bytes(b"never read")
+    hub.offer("people/ip", folder)
+    model = take("people/ip", file="models/two.safetensors")
+    assert (model.kind, list(model.components)) == ("adapter", ["ip_adapter", "image_encoder"])
+    assert hub.sent["models/one.safetensors"] == hub.sent["pytorch_model.bin"] == 0
 
 
 def test_a_lone_component_comes_from_a_hub_too(

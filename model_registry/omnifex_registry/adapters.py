@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omnifex_registry.config import read_config
 from omnifex_registry.headers import read_header
+from omnifex_registry.kinds import Kind
 from omnifex_registry.records import Component, Model
 from omnifex_registry.sources.adapters import DOWN
 from omnifex_registry.weights import read_weights
@@ -13,8 +14,13 @@ from omnifex_registry.weights import read_weights
 
 def adapter_file(model: Model) -> Path:
     """The weight file of a LoRA, an IP-Adapter or a textual inversion."""
-    (component,) = model.components.values()
+    (component,) = (part for part in model.components.values() if part.kind is Kind.ADAPTER)
     return _file(component)
+
+
+def embeddings_of(model: Model) -> dict[str, tuple[int, ...]]:
+    """The tensors of a textual inversion, each with its shape: rows for a table of tokens."""
+    return {name: info.shape for name, info in read_header(adapter_file(model)).items()}
 
 
 def lora_layers(model: Model) -> dict[str, int]:

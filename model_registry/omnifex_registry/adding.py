@@ -133,9 +133,11 @@ def from_hub(registry: Registry, repo: str, wanted: Wanted) -> Model:
         **({"file": wanted.file} if wanted.file else {}),
     }
     if lone := lone_file(found, wanted):
+        from omnifex_registry.sources.image_encoders import beside
         from omnifex_registry.sources.single_file import from_file
 
         (file,) = fetch(found, [lone]).values()
+        fetch(found, beside(found, lone, file))
         return from_file(registry, file, wanted, name=name, source=source)
     files = fetch(found, chosen_files(found, wanted.variant))
     with registry.owned.staging() as staged:

@@ -53,7 +53,8 @@ class Model:
     def kind(self) -> str:
         """ "adapter" for what changes another model (a LoRA, a ControlNet), else "model"."""
         kinds = {part.kind for part in self.components.values() if part.kind}
-        return "adapter" if kinds == {Kind.ADAPTER} else "model"
+        alone = kinds <= {Kind.ADAPTER, Kind.CONDITIONER}  # an IP-Adapter brings an image encoder
+        return "adapter" if Kind.ADAPTER in kinds and alone else "model"
 
     @property
     def version(self) -> str:

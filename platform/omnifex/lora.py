@@ -18,7 +18,7 @@ from omnifex_registry import Component, Model
 from omnifex_registry.adapters import adapter_file, layers_of, lora_layers
 
 if TYPE_CHECKING:
-    from omnifex.engine.adapters import Adapter
+    from omnifex.engine.adapters.adapter import Adapter
 
 # What the class of the backbone begins with in a base family, and how wide its text is.
 BASES: Mapping[str, tuple[str, int | None]] = {
@@ -44,7 +44,7 @@ def adapters(loras: Sequence[Lora], model: Model) -> dict[str, list[Adapter]]:
     """What the engine switches on for the job's calls, by the slot of the component."""
     if not loras:
         return {}
-    from omnifex.engine.adapters import Adapter
+    from omnifex.engine.adapters.adapter import Adapter
 
     part = backbone(model)
     assert part is not None, "a model without a backbone has refused them"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from omnifex import calling, lora, schedulers
+from omnifex import calling, lora, schedulers, words
 from omnifex.modality import Family, RequestT
 from omnifex.model_config import autoencoder_scale
 from omnifex.pictures import in_one_size, opened
@@ -70,12 +70,12 @@ class PipelineFamily(Family[RequestT]):
 
     def check(self, request: RequestT, model: Model) -> list[str]:
         schedulers.check_sampler(request.sampler, model, self.schedulers(model))
-        notes = lora.check(getattr(request, "lora", []), model)
+        notes = lora.check(getattr(request, "lora", []), model) + words.check(request, model)
         signature = signature_of(self.pipeline_for(request, model))
         if signature is None:
             return notes
         named = self.named(signature, model)
-        usable = (*named, "sampler", "lora", "extra", *self.beside)
+        usable = (*named, "sampler", "lora", "embedding", "extra", *self.beside)
         calling.refuse_unusable(request, model, usable, f"a {signature.class_name}")
         calling.refuse_missing(request, model, self.needed(request, named))
         calling.check_size(request, model, self.size_multiple(model))
@@ -129,18 +129,24 @@ class PipelineFamily(Family[RequestT]):
 
     def pipeline(self, request: RequestT, model: LoadedModel) -> Any:
         """The pipeline that does what is asked, with the sampler that is asked for."""
-        import diffusers
-
-        name = self.pipeline_for(request, model.record)
-        return model.pipeline(
-            getattr(diffusers, name, None),
+        pipeline = model.pipeline(
+            self.pipeline_class(request, model),
             adapters=self.adapters(request, model),
             **self.components(request, model),
         )
+        words.teach(pipeline, getattr(request, "embedding", []), model)
+        return pipeline
+
+    def pipeline_class(self, request: RequestT, model: LoadedModel) -> Any:
+        """The class itself; None for that of the model's model_index.json."""
+        import diffusers
+
+        return getattr(diffusers, self.pipeline_for(request, model.record), None)
 
     def adapters(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
-        """The LoRAs that are asked for, by the slot of what they change."""
-        return lora.adapters(getattr(request, "lora", []), model.record)
+        """The LoRAs and words that are asked for, by the slot of what they change."""
+        own = words.adapters(getattr(request, "embedding", []), model)
+        return {**lora.adapters(getattr(request, "lora", []), model.record), **own}
 
     def components(self, request: RequestT, model: LoadedModel) -> Mapping[str, Any]:
         """What goes before the model's own components in the pipeline."""
@@ -179,7 +185,10 @@ class PipelineFamily(Family[RequestT]):
         import diffusers
 
         class_name, part = self.stages[name], model.part(f"{name}_")
-        pipeline = part.pipeline(getattr(diffusers, class_name))
+        own_words = getattr(request, "embedding", [])
+        adapters = words.adapters(own_words, part)
+        pipeline = part.pipeline(getattr(diffusers, class_name), adapters=adapters)
+        words.teach(pipeline, own_words, part)
         names = {f"{name}_{argument}": argument for argument in calling.argument_names(class_name)}
         extra = getattr(request, "extra", {})
         own = {names[full]: value for full, value in extra.items() if full in names}

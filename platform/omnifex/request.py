@@ -99,6 +99,25 @@ class Lora(Item):
             return {"model": text}
 
 
+class Embedding(Item):
+    """A word of one's own (textual inversion), and what prompts call it."""
+
+    form: ClassVar[str] = "MODEL[=WORD]"
+
+    model: Annotated[str, OtherModel()] = Field(description="A textual inversion, by name.")
+    word: str | None = Field(
+        default=None,
+        pattern=r"^\S+$",
+        max_length=80,
+        description="What prompts call it; what its file says, or its name, if not given.",
+    )
+
+    @classmethod
+    def from_text(cls, text: str) -> Any:
+        model, sign, word = text.partition("=")
+        return {"model": model, "word": word} if sign else {"model": text}
+
+
 class CheckpointRequest(Request):
     """The fields of requests that other people's checkpoints answer."""
 
@@ -107,6 +126,9 @@ class CheckpointRequest(Request):
     )
     lora: list[Lora] = Field(
         default=[], max_length=8, description=f"LoRAs of the model: {Lora.form}, or JSON."
+    )
+    embedding: list[Embedding] = Field(
+        default=[], max_length=8, description=f"Words of your own: {Embedding.form}, or JSON."
     )
     extra: Annotated[dict[str, Any], BeforeValidator(parsed)] = Field(
         default={}, description="More arguments of the model's pipeline, by name, as JSON."

@@ -54,9 +54,11 @@ class Workbench:
             "workbench", request, chosen, family, record, request.seed or 0, provenance
         )
 
-    def add(self, folder: Path, name: str) -> Model:
-        """Register a model folder that no plugin brings."""
-        return self._registry.add(folder, name=name)
+    def add(self, source: Path, name: str) -> Model:
+        """Register a model folder, or a file, that no plugin brings."""
+        from omnifex_registry.adding import Wanted, add
+
+        return add(self._registry, source, Wanted(name=name))
 
     def _model(self, name: str) -> Model:
         """The registered model, added from the plugin that brings it."""

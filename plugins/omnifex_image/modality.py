@@ -11,7 +11,7 @@ from pydantic import Field
 
 from omnifex import File, MediaInput, Modality
 from omnifex.request import CheckpointRequest
-from omnifex_image.control.item import Control
+from omnifex_image.control.item import Control, ImagePrompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,11 @@ class ImageRequest(CheckpointRequest):
     )
     control: list[Control] = Field(
         default=[], max_length=8, description=f"Pictures to keep to: {Control.form}, or JSON."
+    )
+    image_prompt: list[ImagePrompt] = Field(
+        default=[],
+        max_length=4,
+        description=f"Pictures to be told by as by words: {ImagePrompt.form}, or JSON.",
     )
     format: Literal["png", "webp", "jpg"] = Field(default="png", description="File format.")
 

@@ -96,6 +96,6 @@ def base_by_keys(tensors: Mapping[str, TensorInfo]) -> dict[str, str]:
 def is_embedding(tensors: Mapping[str, TensorInfo]) -> bool:
     """A few rows of a text encoder's table, for a word of one's own."""
     named = set(tensors) <= {"emb_params", "clip_l", "clip_g"} or (
-        len(tensors) == 1 and next(iter(tensors)).startswith("<")
+        len(tensors) == 1 and "." not in next(iter(tensors))  # the word, as in a prompt
     )
     return named and all(len(info.shape) <= 2 for info in tensors.values())

@@ -24,6 +24,7 @@ from omnifex_registry.headers import TensorInfo, read_header
 from omnifex_registry.libraries import find_class
 from omnifex_registry.records import Model
 from omnifex_registry.registry import Registry, default_name
+from omnifex_registry.sources import image_encoders
 from omnifex_registry.sources.adapters import adapter_of, write_adapter
 from omnifex_registry.sources.folder import rest_of, write_index
 from omnifex_registry.sources.owned import check_space
@@ -65,6 +66,8 @@ def from_file(
         check_space(staged, path.stat().st_size)
         if not quantised and (adapter := adapter_of(path, tensors)):
             write_adapter(path, adapter, staged)
+            if adapter["_class_name"] == "IPAdapter":
+                image_encoders.join(path, wanted.base, registry, staged)
         else:
             base = base_model(registry, path, tensors, wanted)
             source = {**source, "base": base.name}

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omnifex.engine.adapters import Adapter
+from omnifex.engine.adapters.adapter import Adapter
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.durability.recording import Unrecorded
 from omnifex.engine.guarding.guards import Guard

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from omnifex.engine.adapters import Adapter, ordered
+from omnifex.engine.adapters.adapter import Adapter, ordered
 from omnifex.engine.call import ComponentCall
 from omnifex.engine.context import JobContext, current_job
 from omnifex.engine.dispatcher import Dispatcher

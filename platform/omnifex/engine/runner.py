@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from omnifex.engine.adapters import fit
+from omnifex.engine.adapters.fitting import fit
 from omnifex.engine.batching.joining import NotSplit, Plan, joined, split
 from omnifex.engine.batching.proof import Proofs
 from omnifex.engine.batching.steadiness import states

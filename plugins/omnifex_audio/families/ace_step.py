@@ -36,12 +36,11 @@ class AceStep(AudioFamily):
             )
         return super().check(request, model)
 
-    def pipeline(self, request: AudioRequest, model: LoadedModel) -> Any:
+    def pipeline_class(self, request: AudioRequest, model: LoadedModel) -> Any:
         from omnifex_audio.families.ace_cover import SeededAceStepPipeline
 
-        own = SeededAceStepPipeline if request.audio is not None else None
-        adapters = self.adapters(request, model)
-        return model.pipeline(own, adapters=adapters, **self.sampled(request, model))
+        given = request.audio is not None
+        return SeededAceStepPipeline if given else super().pipeline_class(request, model)
 
     def named(self, signature: Signature, model: Model) -> Mapping[str, str]:
         named = {**super().named(signature, model)}

@@ -1,4 +1,4 @@
-"""What a request says of one control network."""
+"""What a request says of one control network, or of one image prompt."""
 
 from __future__ import annotations
 
@@ -42,6 +42,23 @@ class Control(Item):
         if len(rest) > 1 and is_number(rest[-1]):
             own["scale"] = float(rest.pop())
         return {**own, "image": ":".join(rest)} if rest else text
+
+
+class ImagePrompt(Item):
+    """A picture to be told by as if by words, and how much it has to say."""
+
+    form: ClassVar[str] = "MODEL:FILE[:SCALE]"
+
+    model: Annotated[str, OtherModel()] = Field(description="An IP-Adapter, by name.")
+    image: Annotated[str, MediaInput("image")] = Field(description="What it looks at.")
+    scale: float = Field(default=1.0, ge=0, le=2, description="How much it has to say.")
+
+    @classmethod
+    def from_text(cls, text: str) -> Any:
+        model, *rest = text.split(":")
+        scaled = len(rest) > 1 and is_number(rest[-1])
+        own = {"scale": float(rest.pop())} if scaled else {}
+        return {"model": model, **own, "image": ":".join(rest)} if rest else text
 
 
 def is_number(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnifex import PipelineFamily
 from omnifex.signatures import signature_of
-from omnifex_image.control import networks
+from omnifex_image.control import image_prompts, networks
 from omnifex_image.modality import ImageRequest
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ImageFamily(PipelineFamily[ImageRequest]):
 
     modality = "image"
     constants = {"output_type": "np"}
-    beside = ("control",)
+    beside = ("control", "image_prompt")
 
     def pipeline_for(self, request: ImageRequest, model: Model) -> str:
         return networks.controlled(super().pipeline_for(request, model), request.control, model)
@@ -36,16 +36,24 @@ class ImageFamily(PipelineFamily[ImageRequest]):
     def check(self, request: ImageRequest, model: Model) -> list[str]:
         warnings = super().check(request, model)
         networks.check(request.control, model)
+        image_prompts.check(request.image_prompt, self.pipeline_for(request, model), model)
         return warnings
+
+    def adapters(self, request: ImageRequest, model: LoadedModel) -> Mapping[str, Any]:
+        own = super().adapters(request, model)
+        prompts = image_prompts.adapters(request.image_prompt, model)
+        return {**own, "unet": [*own.get("unet", ()), *prompts]} if prompts else own
 
     def components(self, request: ImageRequest, model: LoadedModel) -> Mapping[str, Any]:
         own = super().components(request, model)
-        return {**own, **networks.modules(request.control, model)} if request.control else own
+        nets = networks.modules(request.control, model) if request.control else {}
+        return {**own, **nets, **image_prompts.modules(request.image_prompt, model)}
 
     def arguments(
         self, job: JobContext, request: ImageRequest, model: LoadedModel
     ) -> Mapping[str, Any]:
         given = super().arguments(job, request, model)
+        given = {**given, **image_prompts.pictures(job, request.image_prompt, model)}
         if not request.control:
             return given
         signature = signature_of(self.pipeline_for(request, model.record))

@@ -27,13 +27,12 @@ class StableDiffusion3(ImageFamily):
         }
     }
 
-    def pipeline(self, request: ImageRequest, model: LoadedModel) -> Any:
+    def pipeline_class(self, request: ImageRequest, model: LoadedModel) -> Any:
         if self.pipeline_for(request, model.record) != "StableDiffusion3ControlNetPipeline":
-            return super().pipeline(request, model)
+            return super().pipeline_class(request, model)
         from omnifex_image.families.sd3_control import SeededControlNetPipeline
 
-        adapters, parts = self.adapters(request, model), self.components(request, model)
-        return model.pipeline(SeededControlNetPipeline, adapters=adapters, **parts)
+        return SeededControlNetPipeline
 
     def size_multiple(self, model: Model) -> int:
         return super().size_multiple(model) * int(backbone_config(model).get("patch_size", 1))

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from omnifex.engine.scheduling.costs import CallKind
 
 if TYPE_CHECKING:
-    from omnifex.engine.adapters import Adapter
+    from omnifex.engine.adapters.adapter import Adapter
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, torch.dtype, torch.device, torch.Size})
 OPAQUE = "opaque"  # stands for a value whose meaning is not known
