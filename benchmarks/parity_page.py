@@ -39,6 +39,7 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "HunyuanVideo, SkyReels": ("hunyuan-video",),
     "Stable Video Diffusion": ("svd",),
     "AnimateDiff": ("animatediff",),
+    "Cosmos 3: words, frames and sound in one sequence": ("cosmos3",),
     "Stable Audio": ("stable-audio",),
     "AudioLDM 2": ("audioldm2",),
     "ACE-Step": ("ace-step",),

@@ -22,6 +22,13 @@ def begun(model: str, pipeline: str | None = None, **fields: Any) -> Case:
     return Case(model, **asked, pipeline=pipeline, files=PICTURE, modality="video")
 
 
+def cosmos(files: tuple[str, ...] = ()) -> Case:
+    """A clip with its sound, which the pipeline makes when it is told to."""
+    asked = both(**GUIDED, **SMALL, steps=4, frames=9)
+    call = {**asked["call"], "enable_sound": True}
+    return Case("cosmos3", asked["request"], call, files=files, modality="video")
+
+
 CLIPS: Mapping[str, Case] = {
     "wan": clip("wan", **GUIDED, **SMALL, **WORDS, frames=9),
     "wan image": begun("wan-image", **GUIDED, **SMALL, **WORDS, frames=9),
@@ -57,5 +64,7 @@ CLIPS: Mapping[str, Case] = {
         files=PICTURE,
         modality="video",
     ),
+    "cosmos3": cosmos(),
+    "cosmos3 image": cosmos(PICTURE),
     "animatediff": clip("animatediff", **GUIDED, **SMALL, frames=4),
 }

@@ -91,6 +91,22 @@ def test_a_clip_carries_its_sound(models: Checkpoints, suffix: str) -> None:
     assert 0 < played < 2 * frames / fps
 
 
+def test_an_omni_model_makes_several_files_of_one_job(models: Checkpoints) -> None:
+    fields, made = CASES["cosmos3"].request, {}
+    models["cosmos3"]
+    for sound in (True, False):
+        extra = {} if sound else {"enable_sound": False}
+        told = {**fields, "format": "webm", "extra": extra}  # Opus takes any rate
+        asked = models.bench.assignment("video", "cosmos3", **told)
+        made[sound] = models.bench.engine.run(asked).files
+    assert [file.suffix for file in made[False]] == [".webm"]
+    clip, sound = made[True]
+    assert (clip.suffix, sound.suffix) == (".webm", ".wav")
+    for file in (clip, sound):
+        with av.open(io.BytesIO(file.data)) as container:
+            assert sum(frame.samples for frame in container.decode(audio=0)) > 0
+
+
 def test_a_picture_keeps_its_proportions(models: Checkpoints) -> None:
     family = models.bench.host.family("video", models["wan-image"])
     assert isinstance(family, VideoFamily)

@@ -83,6 +83,21 @@ def test_nested_arguments_are_joined_where_they_are() -> None:
     assert kwargs["out"].residuals[0].shape == (2, 2)
 
 
+def test_a_call_that_empties_its_lists_can_run_again() -> None:
+    class Emptying(nn.Module):
+        def forward(self, x: torch.Tensor, *, residuals: list[torch.Tensor]) -> torch.Tensor:
+            while residuals:
+                x = x + residuals.pop(0)
+            return x
+
+    ones = [ask(torch.ones(1, 4), residuals=[torch.ones(1, 4), torch.ones(1, 4)]) for _ in "ab"]
+    for _ in "ab":
+        assert torch.equal(ones[0].run(Emptying()), torch.full((1, 4), 3.0))
+    (plan, *_) = plans(ones)
+    args, kwargs = joined(plan, ones)
+    assert torch.equal(Emptying()(*args, **kwargs), torch.full((2, 4), 3.0))
+
+
 def test_outputs_are_split_however_they_are_nested() -> None:
     plan = Plan(1, ("rows",), outputs=(1, 2, None))
     output = {"a": torch.arange(3.0), "b": [torch.arange(6.0), (torch.ones(4), "x", None)]}

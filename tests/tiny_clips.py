@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import diffusers
+import tiny_tokenizers as tokenizers
 import tiny_videos as videos
 import transformers
 from tiny_parts import changed, clip_vision, over
@@ -58,6 +59,45 @@ def svd() -> Any:
     )
 
 
+def cosmos() -> Any:
+    """Words, frames and sound in one transformer; the sound has 100 samples a second."""
+    tokenizer = tokenizers.qwen(2048)
+    tokenizer.add_tokens(["<|vision_start|>"])
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    return diffusers.Cosmos3OmniPipeline(
+        transformer=diffusers.Cosmos3OmniTransformer(
+            head_dim=8,
+            hidden_size=32,
+            intermediate_size=32,
+            latent_channel=16,
+            latent_patch_size=2,
+            num_attention_heads=4,
+            num_hidden_layers=2,
+            num_key_value_heads=2,
+            patch_latent_dim=64,
+            rope_axes_dim=(2, 1, 1),
+            vocab_size=len(tokenizer),
+            sound_dim=8,
+            sound_gen=True,
+        ),
+        text_tokenizer=tokenizer,
+        vae=videos.wan().vae,
+        scheduler=diffusers.UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+        ),
+        sound_tokenizer=diffusers.Cosmos3AVAEAudioTokenizer(
+            sampling_rate=100,
+            vocoder_input_dim=8,
+            dec_dim=4,
+            dec_c_mults=(1, 2),
+            dec_strides=(2, 2),
+            encoder_enabled=False,
+        ),
+        enable_safety_checker=False,
+        default_use_system_prompt=False,
+    )
+
+
 MODELS: Mapping[str, Callable[[], Any]] = {
     "wan": videos.wan,
     "wan-image": wan_image,
@@ -72,4 +112,5 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "skyreels": skyreels,
     "svd": svd,
     "animatediff": videos.animatediff,
+    "cosmos3": cosmos,
 }

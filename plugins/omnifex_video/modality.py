@@ -49,6 +49,7 @@ class Sounding:
     frames: np.ndarray
     sound: np.ndarray
     rate: int
+    apart: bool = False  # whether the sound is a work of its own, and a file of its own
 
 
 class VideoModality(Modality[VideoRequest]):
@@ -75,7 +76,8 @@ class VideoModality(Modality[VideoRequest]):
     ) -> list[File]:
         """media: frames (T, H, W, 3) uint8, or floats in [0, 1]; or Sounding.
 
-        MP4 and WebM carry the sound as well; beside a GIF, which cannot, it is a file of its own.
+        MP4 and WebM carry the sound as well; beside a GIF, which cannot, it is a file of its own,
+        and so it is where the media say so.
         """
         from omnifex_video import files, soundtrack
 
@@ -87,6 +89,7 @@ class VideoModality(Modality[VideoRequest]):
         count, height, width = frames.shape[:3]
         meta = {"frames": count, "width": width, "height": height, "fps": fps}
         clip = File(data, self.formats[request.format], f".{request.format}", meta=meta)
-        if track is None or request.format != "gif":
+        alone = sounding is not None and (sounding.apart or request.format == "gif")
+        if track is None or not alone:
             return [clip]
         return [clip, File(soundtrack.wav(track, provenance), "audio/wav", ".wav")]

@@ -84,16 +84,28 @@ class ComponentCall:
     def run(self, module: Any) -> Any:
         """The result, on the loaded component; what it raises says where it came from."""
         try:
+            args, kwargs = self.args, self.kwargs
+            if self.reading.lists:  # which a UNet empties: the call may have to run again
+                args, kwargs = relisted(args), relisted(kwargs)
             if self.component.settings and keeps_state(self.component):
                 with own_state(module, self.job.id, self.job.denoising_pass):
-                    return self.on(module)(*self.args, **self.kwargs)
-            return attrgetter(self.method)(module)(*self.args, **self.kwargs)
+                    return self.on(module)(*args, **kwargs)
+            return attrgetter(self.method)(module)(*args, **kwargs)
         except Exception as error:
             error.add_note(f"in {self}")
             raise
 
     def __str__(self) -> str:
         return said(self.component, self.method)
+
+
+def relisted(value: Any) -> Any:
+    """The same with lists of its own."""
+    if isinstance(value, dict):
+        return {name: relisted(item) for name, item in value.items()}
+    if type(value) is list or type(value) is tuple:
+        return type(value)([relisted(item) for item in value])
+    return value
 
 
 def said(component: Component, method: str) -> str:

@@ -16,6 +16,7 @@ HOMES = {
     "hunyuan": "HunyuanVideo",
     "svd": "StableVideoDiffusion",
     "animatediff": "AnimateDiff",
+    "cosmos3": "Cosmos3",
 }
 
 

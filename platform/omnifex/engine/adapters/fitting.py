@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from omnifex.engine.acceleration.graphs import Graphs
 from omnifex.engine.adapters.adapter import Adapter, ImagePrompt, Words
@@ -14,13 +14,26 @@ from omnifex_registry import Component
 FITTED = "_omnifex_fitted"
 
 
+class Switch(Protocol):
+    """What a module has of one kind of adapters."""
+
+    def switch(self, module: Any, component: Component, chosen: tuple[Adapter, ...], /) -> bool:
+        """Switch on these of its kind and no others; whether one had to be loaded."""
+
+    def off(self, module: Any) -> None: ...
+
+
 class Fitted:
     """What a module has of adapters, by their kind, and which of them are switched on."""
 
     def __init__(self) -> None:
         self.active: tuple[Adapter, ...] = ()
         self.low_rank = LowRank()
-        self.kinds = {Adapter: self.low_rank, Words: OwnWords(), ImagePrompt: ImagePrompts()}
+        self.kinds: dict[type[Adapter], Switch] = {
+            Adapter: self.low_rank,
+            Words: OwnWords(),
+            ImagePrompt: ImagePrompts(),
+        }
 
     def switch(self, module: Any, component: Component, adapters: tuple[Adapter, ...]) -> bool:
         """Switch on these and no others; whether one had to be loaded."""

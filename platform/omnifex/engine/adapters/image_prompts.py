@@ -84,9 +84,9 @@ class ImagePrompts:
         keep_offloading(module)
 
     def _put_in(self, module: Any, own: PromptSet, scales: list[float]) -> None:
-        for processor in own.processors:
+        attention: dict[str, Any] = dict(zip(own.names, own.processors, strict=True))
+        for processor in attention.values():
             processor.scale = list(scales)
-        attention = dict(zip(own.names, own.processors, strict=True))
         put(module, attention, own.projection, PROJECTION)
 
     def _drop_surplus(self, module: Any) -> None:

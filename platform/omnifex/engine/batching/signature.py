@@ -52,6 +52,7 @@ class Reading:
         self.tensors: list[Tensor] = []
         self.generators: list[torch.Generator] = []
         self.known = True  # all values, but for what comes of generators
+        self.lists = False  # whether there are any, which the call may take apart
         self._output = output
         (self.form,) = self._forms((value,))
 
@@ -72,6 +73,7 @@ class Reading:
             elif kind is dict:
                 found.append((kind, *value, *self._forms(value.values())))
             elif kind is tuple or kind is list:
+                self.lists |= kind is list
                 found.append((kind, *self._forms(value)))
             else:
                 found.append(self._registered(value))
