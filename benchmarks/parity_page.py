@@ -46,7 +46,9 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "MusicLDM": ("musicldm",),
     "Shap-E": ("shap-e",),
     "A picture's relief, by Marigold": ("relief",),
-    "Any other pipeline of diffusers": ("diffusers",),
+    "Any other pipeline of diffusers that makes pictures": ("image diffusers",),
+    "Any other pipeline of diffusers that makes clips": ("video diffusers",),
+    "Any other pipeline of diffusers that makes sounds": ("audio diffusers",),
 }
 
 
@@ -87,7 +89,8 @@ CASE_HEAD = ("case", "alone", "four at once", "jobs in a backbone's run", "resum
 
 
 def systems(models: Any) -> Iterator[list[str]]:
-    families = {f.name: f for f in models.bench.host.families if isinstance(f, PipelineFamily)}
+    known = [f for f in models.bench.host.families if isinstance(f, PipelineFamily)]
+    families = {f.name: f for f in known} | {f"{f.modality} {f.name}": f for f in known}
     for system, names in SYSTEMS.items():
         for name in names:
             yield [system, *described(families[name], models)]

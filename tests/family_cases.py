@@ -32,12 +32,14 @@ from omnifex_audio.files import decode
 from omnifex_audio.modality import Wave
 from omnifex_image.modality import Made
 from omnifex_registry import Component, load_component
+from omnifex_video import files as video_files
 from omnifex_video.modality import Sounding
 
 Numbers = NDArray[np.float32]
 NAMES = {
     "image": ("image", "control_image"),
     "mask": ("mask_image",),
+    "video": ("video",),
     "audio": ("audio", "initial_audio_waveforms", "src_audio"),
 }
 RESULTS = ("images", "frames", "audios", "prediction", "video")
@@ -333,9 +335,13 @@ def result(output: Any) -> Numbers:
 
 
 def given(models: Checkpoints, name: str, case: Case) -> Any:
-    """A sound's samples; or a picture as its user would scale it, where a size is asked for."""
+    """A sound's samples; frames or a picture scaled as their user would, where a size is asked."""
     if name == "audio":
         return torch.from_numpy(decode(models.file(name).read_bytes()).samples)
+    if name == "video":
+        size = (case.request["width"], case.request["height"])
+        frames = map(Image.fromarray, video_files.decode(models.file(name).read_bytes()).frames)
+        return [ImageOps.fit(frame, size, Image.Resampling.LANCZOS) for frame in frames]
     picture = Image.open(models.file(name))
     if "width" not in case.request:
         return picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from family_case import CUBE, GUIDED, MILD, PICTURE, SMALL, Case, both
+from family_case import BEGUN, CUBE, GUIDED, MILD, PICTURE, SMALL, Case, both
 
 WORDS: Mapping[str, Any] = {"extra": {"max_sequence_length": 16}}
 HUNYUAN = {"max_sequence_length": 16, "prompt_template": {"template": "{}", "crop_start": 0}}
@@ -27,6 +27,12 @@ def cosmos(files: tuple[str, ...] = ()) -> Case:
     asked = both(**GUIDED, **SMALL, steps=4, frames=9)
     call = {**asked["call"], "enable_sound": True}
     return Case("cosmos3", asked["request"], call, files=files, modality="video")
+
+
+def onward(model: str, pipeline: str, **fields: Any) -> Case:
+    """From a clip of nine frames."""
+    asked = both(**{**GUIDED, **SMALL, **BEGUN, **fields})
+    return Case(model, **asked, pipeline=pipeline, files=("video",), modality="video")
 
 
 CLIPS: Mapping[str, Case] = {
@@ -64,6 +70,10 @@ CLIPS: Mapping[str, Case] = {
         files=PICTURE,
         modality="video",
     ),
+    "any clip (skyreels 2)": clip("skyreels-2", **GUIDED, **SMALL, **WORDS, frames=9),
+    "wan video": onward("wan", "WanVideoToVideoPipeline", **WORDS),
+    "cogvideox video": onward("cogvideox", "CogVideoXVideoToVideoPipeline", **MILD, **WORDS),
+    "animatediff video": onward("animatediff", "AnimateDiffVideoToVideoPipeline"),
     "cosmos3": cosmos(),
     "cosmos3 image": cosmos(PICTURE),
     "animatediff": clip("animatediff", **GUIDED, **SMALL, frames=4),

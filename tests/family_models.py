@@ -33,6 +33,7 @@ from torch import nn
 from omnifex.workbench import Workbench
 from omnifex_audio.files import encode
 from omnifex_registry import Model
+from omnifex_video import files as video_files
 
 
 def sd_v() -> Any:
@@ -463,9 +464,11 @@ class Checkpoints:
         return self._models[name]
 
     def file(self, kind: str) -> Path:
-        """A picture of 24×16 pixels, a mask of its left half, or a sound."""
+        """A picture of 24×16 pixels, a mask of its left half, a sound, or a clip."""
         if kind == "audio":
             return sung(self.folder / "audio.wav")
+        if kind == "video":
+            return filmed(self.folder / "video.webm")
         path = self.folder / f"{kind}.png"
         if not path.exists():
             drawn(kind).save(path)
@@ -479,6 +482,14 @@ def drawn(kind: str) -> Image.Image:
         return mask
     noise = torch.randint(0, 256, (16, 24, 3), generator=torch.Generator().manual_seed(9))
     return Image.fromarray(noise.byte().numpy())
+
+
+def filmed(path: Path) -> Path:
+    """Nine frames of noise, 24×16."""
+    if not path.exists():
+        noise = torch.randint(0, 256, (9, 16, 24, 3), generator=torch.Generator().manual_seed(9))
+        path.write_bytes(video_files.encode(noise.byte().numpy(), 8, "webm", {}))
+    return path
 
 
 def sung(path: Path) -> Path:

@@ -60,6 +60,7 @@ def pooled(make: Make, call: Mapping[str, Any], generator: torch.Generator) -> A
 
 
 SOUNDS: Mapping[str, Case] = {
+    "any sound (audioldm)": sound("audioldm", 0.016, "audio_length_in_s", **{**GUIDED, **MILD}),
     "stable-audio": sound("stable-audio", 3.0, "audio_end_in_s", **GUIDED),
     "stable-audio sound": Case(
         "stable-audio",

@@ -98,6 +98,24 @@ def cosmos() -> Any:
     )
 
 
+def skyreels_2() -> Any:
+    """Of no family: what the one for any pipeline is for."""
+    base = videos.wan()
+    backbone = diffusers.SkyReelsV2Transformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=12,
+        text_dim=32,
+        freq_dim=16,
+        ffn_dim=32,
+        num_layers=2,
+        rope_max_seq_len=32,
+    )
+    scheduler = diffusers.UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=8.0
+    )
+    return over(diffusers.SkyReelsV2Pipeline, base, transformer=backbone, scheduler=scheduler)
+
+
 MODELS: Mapping[str, Callable[[], Any]] = {
     "wan": videos.wan,
     "wan-image": wan_image,
@@ -113,4 +131,5 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "svd": svd,
     "animatediff": videos.animatediff,
     "cosmos3": cosmos,
+    "skyreels-2": skyreels_2,
 }

@@ -6,6 +6,7 @@ from typing import Any
 import diffusers
 import tiny_sounds as sounds
 import tiny_tokenizers as tokenizers
+import transformers
 from diffusers.pipelines.ace_step.modeling_ace_step import (
     AceStepAudioTokenDetokenizer,
     AceStepAudioTokenizer,
@@ -53,10 +54,18 @@ def musicldm() -> Any:
     )
 
 
+def audioldm() -> Any:
+    """Of no family: what the one for any pipeline is for."""
+    base, clap = musicldm(), sounds.clap()
+    text = transformers.ClapTextModelWithProjection(clap.config.text_config)
+    return over(diffusers.AudioLDMPipeline, base, text_encoder=text)
+
+
 MODELS: Mapping[str, Callable[[], Any]] = {
     "stable-audio": stable_audio,
     "audioldm2": sounds.audioldm2,
     "ace-step": sounds.ace_step,
     "ace-step-cover": ace_cover,
     "musicldm": musicldm,
+    "audioldm": audioldm,
 }

@@ -28,6 +28,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "frames": ("num_frames", "video_length"),
     "seconds": ("audio_end_in_s", "audio_length_in_s", "audio_duration", "duration"),
     "lyrics": ("lyrics",),
+    "video": ("video",),
     "audio": ("audio",),
 }
 SIZES = ("width", "height")

@@ -39,6 +39,15 @@ class VideoRequest(CheckpointRequest):
     image: Annotated[str, MediaInput("image")] | None = Field(
         default=None, description="A picture that the clip starts from."
     )
+    video: Annotated[str, MediaInput("video")] | None = Field(
+        default=None, description="A clip to start from; its frames are counted, not `frames`."
+    )
+    strength: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="How far to leave the clip started from; the model's own if not given.",
+    )
     format: Literal["mp4", "webm", "gif"] = Field(default="mp4", description="File format.")
 
 
@@ -60,6 +69,11 @@ class VideoModality(Modality[VideoRequest]):
     default_format = "mp4"
     default_model = "prism"
     example_prompt = "a large yellow star spinning on a navy background"
+
+    def check_input(self, file: Path) -> None:
+        from omnifex_video import files
+
+        files.decode(file.read_bytes())
 
     def read_provenance(self, file: Path) -> Mapping[str, Any] | None:
         from omnifex_video.files import read_provenance

@@ -32,7 +32,7 @@ class PrismVideo(PrismFamily[VideoRequest]):
 
     modality = "video"
     vocabulary = VOCABULARY
-    cannot = ("negative_prompt", "image", "extra")
+    cannot = ("negative_prompt", "image", "video", "strength", "extra")
 
     def read(self, prompt: str) -> Reading:
         return read(prompt)

@@ -12,6 +12,7 @@ HOMES = {
     "audioldm2": "AudioLDM2",
     "ace_step": "AceStep",
     "musicldm": "MusicLDM",
+    "any": "AnyPipeline",
 }
 
 

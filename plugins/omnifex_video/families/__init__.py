@@ -17,6 +17,7 @@ HOMES = {
     "svd": "StableVideoDiffusion",
     "animatediff": "AnimateDiff",
     "cosmos3": "Cosmos3",
+    "any": "AnyPipeline",
 }
 
 

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class AnimateDiff(VideoFamily):
-    """From words, in as many frames as its motion adapter has places for."""
+    """From words or from a clip, in as many frames as its motion adapter has places for."""
 
     name = "animatediff"
-    pipelines = ("AnimateDiffPipeline",)
+    pipelines = ("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline")
+    tasks = {"AnimateDiffPipeline": {"video": "AnimateDiffVideoToVideoPipeline"}}
     multiple = 8
 
     def most_frames(self, model: Model) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnifex import InvalidRequest, PipelineFamily
@@ -67,12 +68,28 @@ class VideoFamily(PipelineFamily[VideoRequest]):
     def pictures(
         self, job: JobContext, request: VideoRequest, model: LoadedModel, signature: Signature
     ) -> dict[str, Any]:
-        """The picture, and a size in its own proportions where none is asked for."""
+        """The picture or the clip, and a size in its own proportions where none is asked for."""
+        if request.video is not None:
+            return self.clip(job.input(request.video), request, model.record)
         if request.image is None:
             return {}
         picture = opened(job.input(request.image))
         size = self.size_for(picture.size, request, model.record)
         return {"image": fitted(picture, size), "width": size[0], "height": size[1]}
+
+    def clip(self, file: Path, request: VideoRequest, model: Model) -> dict[str, Any]:
+        """As many of its frames as the model's latents can have, from the first on."""
+        from PIL import Image
+
+        from omnifex_video.files import decode
+
+        frames = decode(file.read_bytes()).frames
+        count = len(frames) - (len(frames) - 1) % self.stride
+        most = self.most_frames(model) or count
+        pictures = [Image.fromarray(frame) for frame in frames[: min(count, most)]]
+        size = self.size_for(pictures[0].size, request, model)
+        fit = [fitted(picture, size) for picture in pictures]
+        return {"video": fit, "width": size[0], "height": size[1]}
 
     def size_for(self, picture: Size, request: VideoRequest, model: Model) -> Size:
         """The size asked for; or one of the picture's proportions, about as large as usual."""

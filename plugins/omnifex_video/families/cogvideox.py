@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 class CogVideoX(VideoFamily):
-    """From words, or from a picture."""
+    """From words, from a picture, or from a clip."""
 
     name = "cogvideox"
-    pipelines = ("CogVideoXPipeline", "CogVideoXImageToVideoPipeline")
+    pipelines = (
+        "CogVideoXPipeline",
+        "CogVideoXImageToVideoPipeline",
+        "CogVideoXVideoToVideoPipeline",
+    )
+    tasks = {"CogVideoXPipeline": {"video": "CogVideoXVideoToVideoPipeline"}}
     stride = 4
     patch = 2
 

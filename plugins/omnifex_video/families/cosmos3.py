@@ -25,7 +25,7 @@ class Cosmos3(VideoFamily):
 
     name = "cosmos3"
     pipelines = ("Cosmos3OmniPipeline",)
-    optional = ("image",)
+    optional = ("image", "video")
     samplers = ("unipc",)
     fps = 24
     stride = 4

@@ -11,7 +11,7 @@ class LTX(VideoFamily):
     name = "ltx"
     pipelines = ("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline")
     tasks = {"LTXPipeline": {"image": "LTXImageToVideoPipeline"}}
-    optional = ("image",)
+    optional = ("image", "video")
     samplers = ("euler",)
     stride = 8
     multiple = 32

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class Wan(VideoFamily):
-    """From words, or from a picture; the model of 5B does both (`expand_timesteps`)."""
+    """From words, a clip, or a picture; the model of 5B does both (`expand_timesteps`)."""
 
     name = "wan"
-    pipelines = ("WanPipeline", "WanImageToVideoPipeline")
+    pipelines = ("WanPipeline", "WanImageToVideoPipeline", "WanVideoToVideoPipeline")
+    tasks = {"WanPipeline": {"video": "WanVideoToVideoPipeline"}}
     fps = 16
     stride = 4
     multiple = 16
@@ -23,4 +24,4 @@ class Wan(VideoFamily):
     def pipeline_for(self, request: VideoRequest, model: Model) -> str:
         if request.image is not None and model.config.get("expand_timesteps"):
             return "WanImageToVideoPipeline"
-        return model.class_name
+        return super().pipeline_for(request, model)
