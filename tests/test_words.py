@@ -13,6 +13,7 @@ from family_cases import AsNumbers, Numbers, numbers
 from family_models import Checkpoints, save
 
 from omnifex import Studio
+from omnifex.engine.adapters.fitting import FITTED
 from omnifex.engine.engine import Assignment
 from omnifex.errors import InvalidRequest
 from omnifex.places import spelt_out
@@ -84,6 +85,15 @@ def test_a_word_goes_together_with_a_lora(models: Checkpoints) -> None:
     both = made(models, "a <cat>", CAT, lora=lora)
     assert np.abs(both - made(models, "a <cat>", CAT)).max() > 1e-3
     assert np.abs(both - made(models, "a <cat>", lora=lora)).max() > 1e-3
+
+
+def test_a_later_stage_knows_the_words_too(models: Checkpoints) -> None:
+    own, extra = {"model": "cat-xl", "word": "<cat>"}, {"refine_from": 0.5}
+    refined: dict[str, Any] = {"model": "sdxl-refined", "steps": 4, "extra": extra}
+    with_word = made(models, "a <cat>", own, **refined)
+    assert np.abs(with_word - made(models, "a <cat>", **refined)).max() > 1e-3
+    encoder = models["sdxl-refined"].components["refiner_text_encoder_2"]
+    assert FITTED in vars(models.bench.engine.residency.bring(encoder))
 
 
 @pytest.mark.parametrize(
