@@ -153,6 +153,15 @@ def test_retry_gives_a_new_attempt_budget(queue: JobQueue) -> None:
         queue.retry(made.id)
 
 
+def test_a_retried_job_waits_no_longer_for_the_time_it_was_given(queue: JobQueue) -> None:
+    tomorrow = submit(queue, run_at=now() + 86_400_000)
+    queue.cancel(tomorrow.id)
+    time.sleep(0.002)
+    younger = submit(queue)
+    queue.retry(tomorrow.id)
+    assert [it.job.id for it in queue.claim("w", limit=2)] == [tomorrow.id, younger.id]
+
+
 def test_a_child_is_retried_after_its_parent(queue: JobQueue) -> None:
     parent = submit(queue)
     child = submit(queue, parents=[parent.id])

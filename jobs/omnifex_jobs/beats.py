@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
-from omnifex_jobs.moves import in_state
 from omnifex_jobs.records import Claim
 from omnifex_jobs.schema import job, worker
 from omnifex_jobs.states import RUNNING

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Integer, Text, bindparam, insert, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.find import WHOLE, jobs
 from omnifex_jobs.lanes import Lane, hold_limits, open_lanes, waiting_in
-from omnifex_jobs.moves import Change, change, in_state, make, put
+from omnifex_jobs.moves import Change, change, make, put
 from omnifex_jobs.records import Claim
 from omnifex_jobs.schema import job, job_attempt
 from omnifex_jobs.states import QUEUED, RUNNING

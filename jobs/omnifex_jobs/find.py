@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, literal, select, union_all
 
+from omnifex_jobs.conditions import SLICE, has, in_state
 from omnifex_jobs.errors import JobNotFound
-from omnifex_jobs.moves import SLICE, has, in_state
 from omnifex_jobs.postgresql import settle_events
 from omnifex_jobs.records import Artifact, Attempt, Event, Job, JobError, Progress
 from omnifex_jobs.schema import (

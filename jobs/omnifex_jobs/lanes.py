@@ -23,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from omnifex_jobs.moves import in_state
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.owners import Owner
 from omnifex_jobs.schema import job
 from omnifex_jobs.schema_knowledge import owner, queue

@@ -10,16 +10,15 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     bindparam,
     delete,
     exists,
     insert,
-    literal_column,
     select,
     update,
 )
 
+from omnifex_jobs.conditions import SLICE, has, in_state
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.records import JobError, plain
 from omnifex_jobs.schema import event, job, job_attempt, job_dependency
@@ -40,7 +39,6 @@ from omnifex_jobs.states import (
 )
 
 PREVIEW = "preview"  # the kind of event that does not last
-SLICE = 500  # ids in one statement: the number of parameters is limited
 _parent = job.alias("parent")
 
 
@@ -127,22 +125,6 @@ def settle(db: Connection, ended: Sequence[str] | None = None) -> int:
         moved += len(orphans)
         todo = (todo or [])[SLICE:] + orphans
     return moved
-
-
-def in_state(state: State) -> ColumnElement[bool]:
-    """Said in the words of the partial index: a parameter would hide it from the planner."""
-    literal = job.c.state == literal_column(f"'{state}'")
-    return literal & job.c.completed_at.is_not(None) if state in FINAL else literal
-
-
-def has(table: Table, *where: ColumnElement[bool], by: Any = None) -> ColumnElement[bool]:
-    """Whether the table has rows that name the job, as a column to be read with the job's.
-
-    In a RETURNING of SQLite no column is written with its table's name: no such table may have
-    a column `id`.
-    """
-    named = (by if by is not None else table.c.job_id) == job.c.id
-    return select(table.c.job_id).where(named, *where).correlate(job).exists()
 
 
 def record(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Text, bindparam, cast, func, literal, select, update
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.errors import InvalidLimit, QuotaExceeded
-from omnifex_jobs.moves import in_state
 from omnifex_jobs.schema import job
 from omnifex_jobs.schema_knowledge import owner
 from omnifex_jobs.states import RUNNING

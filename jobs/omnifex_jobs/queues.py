@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import InvalidLimit
-from omnifex_jobs.moves import in_state
 from omnifex_jobs.schema import job
 from omnifex_jobs.schema_knowledge import queue
 from omnifex_jobs.states import QUEUED, RUNNING

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
-from omnifex_jobs.moves import in_state
 from omnifex_jobs.owners import Owner
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import QUEUED, RUNNING

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, select, update
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import NotRetryable
 from omnifex_jobs.find import get
 from omnifex_jobs.finish import canceled_error
 from omnifex_jobs.lanes import lane
-from omnifex_jobs.moves import in_state, move, record
+from omnifex_jobs.moves import move, record
 from omnifex_jobs.owners import terms
 from omnifex_jobs.records import Job
 from omnifex_jobs.schema import job, job_dependency
@@ -61,6 +62,7 @@ def retry(db: Connection, job_id: str) -> Job:
         "crash_count": 0,
         "crash_progress": -1.0,
         "crash_kept": 0,
+        **_place_without_time(),
         "lane": lane(found.queue, found.modality, terms(db, found.owner)),
     }
     nowhere: dict[str, Any] = {
@@ -73,6 +75,13 @@ def retry(db: Connection, job_id: str) -> Job:
     }
     move(db, "retry", found.state, target, job.c.id == job_id, **fresh, **nowhere)
     return get(db, job_id)
+
+
+def _place_without_time() -> dict[str, Any]:
+    """Where a job stands that waited for a time which is given up now: as if it had had none."""
+    ahead = job.c.run_at.is_not(None) & (job.c.fair_at > now_ms())
+    start = case((ahead, job.c.created_at), else_=job.c.fair_at)
+    return {"rank": job.c.rank - job.c.fair_at + start, "fair_at": start}
 
 
 def _waits(db: Connection, found: Job) -> bool:

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, or_, select
 
 from omnifex_jobs.beats import Stop, reason
 from omnifex_jobs.clock import LeaseWatch
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.finish import canceled_error, overdue_error
-from omnifex_jobs.moves import in_state, move
+from omnifex_jobs.moves import move
 from omnifex_jobs.records import JobError
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import CANCELED, FAILED, QUEUED, RUNNING, State

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import Column, Connection, delete, exists, insert, select, update
 
+from omnifex_jobs.conditions import has
 from omnifex_jobs.database import now_ms
 from omnifex_jobs.errors import InvalidLimit, JobNotFound
-from omnifex_jobs.moves import has
 from omnifex_jobs.schema import (
     artifact,
     event,

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 from ulid import ULID
 
 from omnifex_jobs import full_text
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.errors import JobNotFound, UnknownState
-from omnifex_jobs.moves import in_state
 from omnifex_jobs.schema import job, job_tag, recipe
 from omnifex_jobs.states import FINAL, State
 

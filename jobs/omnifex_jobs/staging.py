@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
-from omnifex_jobs.moves import in_state, move, settle
+from omnifex_jobs.moves import move, settle
 from omnifex_jobs.records import JobError
 from omnifex_jobs.schema import job
 from omnifex_jobs.states import BLOCKED, FAILED, QUEUED, SCHEDULED, WAITING

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, select, update
 from ulid import ULID
 
+from omnifex_jobs.conditions import in_state
 from omnifex_jobs.database import now_ms
-from omnifex_jobs.moves import in_state
 from omnifex_jobs.records import Worker
 from omnifex_jobs.schema import job, worker
 from omnifex_jobs.states import RUNNING
