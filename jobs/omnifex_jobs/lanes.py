@@ -29,6 +29,8 @@ from omnifex_jobs.schema import job
 from omnifex_jobs.schema_knowledge import owner, queue
 from omnifex_jobs.states import QUEUED, RUNNING
 
+LANE = "lane"
+
 
 class Lane(NamedTuple):
     """A lane with queued jobs; `room` is how many of them may run, None for any number."""
@@ -51,23 +53,15 @@ def open_lanes(
 ) -> list[Lane]:
     """The lanes from which a worker may take something now, lowest rank first."""
     rows = db.execute(_LANES_AND_LIMITS).all()
-    rooms = {
-        (kind, name): _room(db, kind, name, most, paused)
-        for kind, name, most, paused in rows
-        if kind != "lane"
-    }
+    rooms = {(row.kind, row.name): _room(db, row) for row in rows if row.kind != LANE}
     lanes = []
-    for kind, name, head, _ in rows:
-        queue_name, modality, limited = (*name.split("/", 2), "", "")[:3]
-        if (
-            kind != "lane"
-            or (modalities is not None and modality not in modalities)
-            or (queues is not None and queue_name not in queues)
-        ):
-            continue
-        limits = [rooms.get(("queue", queue_name)), rooms.get(("owner", limited))]
-        known = [limit for limit in limits if limit is not None]
-        lanes.append(Lane(head, name, min(known) if known else None))
+    for row in rows:
+        queue_name, modality, limited = (*row.name.split("/", 2), "", "")[:3]
+        wanted = _among(modality, modalities) and _among(queue_name, queues)
+        if row.kind == LANE and wanted:
+            limits = [rooms.get(("queue", queue_name)), rooms.get(("owner", limited))]
+            known = [limit for limit in limits if limit is not None]
+            lanes.append(Lane(row.number, row.name, min(known, default=None)))
     return sorted(lane for lane in lanes if lane.room is None or lane.room > 0)
 
 
@@ -92,15 +86,20 @@ def _heads() -> Any:
     )
     head = select(job.c.rank).where(in_state(QUEUED), job.c.lane == lanes.c.lane)
     lowest = head.order_by(job.c.rank, job.c.id).limit(1).correlate(lanes).scalar_subquery()
-    never = cast(null(), BigInteger)
-    return select(literal("lane"), lanes.c.lane, lowest, never).where(lanes.c.lane.is_not(None))
+    never = cast(null(), BigInteger).label("paused_at")
+    columns = (literal(LANE).label("kind"), lanes.c.lane.label("name"), lowest.label("number"))
+    return select(*columns, never).where(lanes.c.lane.is_not(None))
 
 
-def _room(db: Connection, kind: str, name: str, most: int, paused_at: int | None) -> int:
+def _among(name: str, wanted: Collection[str] | None) -> bool:
+    return wanted is None or name in wanted
+
+
+def _room(db: Connection, limit: Any) -> int:
     """How many more jobs a limited queue or owner may run; a paused queue none."""
-    return (
-        0 if paused_at is not None else most - (db.scalar(_RUNNING[kind], {"its_name": name}) or 0)
-    )
+    if limit.paused_at is not None:
+        return 0
+    return int(limit.number - (db.scalar(_RUNNING[limit.kind], {"its_name": limit.name}) or 0))
 
 
 _RUNNING = {
