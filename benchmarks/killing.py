@@ -139,16 +139,21 @@ def submit(home: Home, reference: Reference) -> str:
 
 
 def kill_workers(
-    home: Home, known: Sequence[Reference], kills: int, chance: random.Random
+    home: Home,
+    known: Sequence[Reference],
+    kills: int,
+    chance: random.Random,
+    most_calls: int = MOST_CALLS,  # of jobs that there are enough of: `open_jobs`
+    open_jobs: int = 2,
 ) -> tuple[dict[str, Reference], Kills]:
     """The jobs that were submitted meanwhile, and what the kills cost them."""
     kinds, jobs, costs = cycle(known), {}, Kills()
     for number in range(kills):
-        while sum(map(home.queue.counts().get, (State.QUEUED, State.RUNNING))) < 2:
+        while sum(map(home.queue.counts().get, (State.QUEUED, State.RUNNING))) < open_jobs:
             reference = next(kinds)
             jobs[submit(home, reference)] = reference
         with working(home) as worker:
-            let_work(home, worker, chance)
+            let_work(home, worker, chance, most_calls)
             worker.kill()
             at = time.time()
             worker.join()
@@ -159,12 +164,12 @@ def kill_workers(
     return jobs, costs
 
 
-def let_work(home: Home, worker: ForkServerProcess, chance: random.Random) -> None:
+def let_work(home: Home, worker: ForkServerProcess, chance: random.Random, most_calls: int) -> None:
     """Wait for a moment while it loads, or for some calls and a moment in the next."""
     if chance.random() < EARLY:
         time.sleep(chance.uniform(0, EARLY_S))
         return
-    calls = chance.randint(1, MOST_CALLS)
+    calls = chance.randint(1, most_calls)
     wait_until(lambda: len(ran(home, worker)) >= calls)
     time.sleep(chance.uniform(0, ran(home, worker)[-1].seconds))
 

@@ -54,7 +54,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("names", nargs="*", default=[*CASES], help=", ".join(CASES))
-    parser.add_argument("--kills", type=int, default=12, help="real ones, after the table")
+    parser.add_argument("--kills", type=int, default=20, help="real ones, after the table")
     options = parser.parse_args()
     torch.set_num_threads(1)
     quiet()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import lora_models
 import torch
@@ -14,11 +15,11 @@ from tiny_parts import clip_vision
 from omnifex_registry import Model
 from omnifex_registry.adapters import layers_of
 
-Make = Callable[[Checkpoints, Path], Path]
+Make = Callable[[Any, Path], Path]  # of models by name, and a folder for its files
 
 
 def lora(seed: int, rank: int, layers: list[str]) -> Make:
-    def make(models: Checkpoints, folder: Path) -> Path:
+    def make(models: Any, folder: Path) -> Path:
         return lora_models.saved(
             folder, lora_models.changes(models["sd"], "unet", seed, rank, layers)
         )
@@ -29,7 +30,7 @@ def lora(seed: int, rank: int, layers: list[str]) -> Make:
 def words(**rows: tuple[int, ...]) -> Make:
     """Random rows under these names, far from those of the table: std 1."""
 
-    def make(_: Checkpoints, folder: Path) -> Path:
+    def make(_: Any, folder: Path) -> Path:
         chance = torch.Generator().manual_seed(len(str(rows)))
         tensors = {name: torch.randn(shape, generator=chance) for name, shape in rows.items()}
         return written(tensors, folder / "learned_embeds.safetensors")
@@ -40,7 +41,7 @@ def words(**rows: tuple[int, ...]) -> Make:
 def ip_adapter(model: str, seed: int, plus: bool = False, face: bool = False) -> Make:
     """As the released ones are kept: `image_proj.…` and `ip_adapter.N.to_k_ip.weight` in a file."""
 
-    def make(models: Checkpoints, folder: Path) -> Path:
+    def make(models: Any, folder: Path) -> Path:
         chance = torch.Generator().manual_seed(seed)
         unet = layers_of(models[model].components["unet"])
         names = [layer for layer in unet if layer.endswith("attn2.to_k")]
