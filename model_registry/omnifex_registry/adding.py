@@ -34,7 +34,8 @@ class Wanted:
     """How a model is to be added.
 
     `file` is the one to take of a hub's repository; `base` the model that a single file is a part
-    of; `copy` lets the home own the files; `update` lets a name mean the hub's newer revision.
+    of, or whose image encoder an IP-Adapter looks through; `copy` lets the home own the files;
+    `update` lets a name mean the hub's newer revision.
     """
 
     name: str | None = None

@@ -67,7 +67,7 @@ def demand_fit(one: Embedding, model: Model) -> None:
         )
     for slot, (_, shape) in rows_of(other, model).items():
         own = width_of(slot, model)
-        if own != shape[-1]:
+        if own != shape[-1] and (own or slot not in model.components):
             fact = f"{slot} takes {own}" if own else f"the model has no {slot}"
             raise InvalidRequest(
                 f"embedding {one.model!r} does not fit model {model.name!r}: its words are "
@@ -76,7 +76,7 @@ def demand_fit(one: Embedding, model: Model) -> None:
 
 
 def width_of(slot: str, model: Model) -> int | None:
-    """How many numbers a token is to this encoder; None where there is none."""
+    """How many numbers a token is to this encoder; None where its config does not say."""
     config = component_config(model, slot)
     width: int | None = config.get("hidden_size") or config.get("d_model")
     return width

@@ -64,7 +64,10 @@ def add(
     ] = None,
     file: Annotated[str | None, typer.Option(help="The one file to take from the hub.")] = None,
     base: Annotated[
-        str | None, typer.Option(help="The model that a single file is a part or a kind of.")
+        str | None,
+        typer.Option(
+            help="The model that a single file is a part or kind of, or has the image encoder of."
+        ),
     ] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files into the home.")] = False,
     update: Annotated[

@@ -77,7 +77,7 @@ def misfit(
         return "it is told by a face's identity, which takes a model of faces that is not there"
     keys = [info for name, info in tensors.items() if name.endswith("to_k_ip.weight")]
     own = backbone_config(model).get("cross_attention_dim")
-    if keys and keys[0].shape[1] != own:
+    if keys and own is not None and keys[0].shape[1] != own:
         return f"its words are {keys[0].shape[1]} numbers each, and those of the model {own}"
     layers = layers_of(model.components["unet"])
     wide = sorted(width for layer, width in layers.items() if layer.endswith("attn2.to_q"))
@@ -86,7 +86,7 @@ def misfit(
     tensor, size = KINDS[kind]
     width = tensors[f"image_proj.{tensor}"].shape[1]
     given = component_config(source, encoder.role).get(size)
-    if width != given:
+    if given is not None and width != given:
         return f"it takes {width} numbers of a picture, and its image encoder gives {given}"
     return None
 
@@ -146,7 +146,7 @@ def extractor(source: Model) -> dict[str, Any]:
     """As diffusers' `load_ip_adapter` makes one for an encoder that comes without."""
     from transformers import CLIPImageProcessor
 
-    side = component_config(source, ENCODER)["image_size"]
+    side = component_config(source, ENCODER).get("image_size", 224)  # CLIP's own
     return {EXTRACTOR: CLIPImageProcessor(size=side, crop_size=side)}
 
 
