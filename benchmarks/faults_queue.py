@@ -39,8 +39,8 @@ def contention(bench: Bench) -> Iterator[Figure]:
         found = crew.figures(SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         disk = fdatasync_ms(Path(folder))
-    cores = len(os.sched_getaffinity(0))
-    said = f"{PROCESSES} processes, {cores} cores, fdatasync {disk:.2f} ms: errors"
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    said = f"{PROCESSES} processes, {cores} cores, load {load:.0f}, fdatasync {disk:.1f} ms: errors"
     yield none("F15", said, found.errors)
     p99 = f"{found.p99_ms:.0f} ms, at most {found.longest_ms:.0f} ms"
     met = found.p99_ms <= 100 and found.longest_ms <= 500
@@ -52,7 +52,8 @@ def contention(bench: Bench) -> Iterator[Figure]:
 def backlog(bench: Bench, ended: int) -> Iterator[Figure]:
     """F16: a claim among many that have ended and a tenth as many that wait."""
     with asleep(bench), other_database(bench, "backlog") as address:
-        _, p99, _, _ = measure_backlog(address, Backlog(ended, ended // 10))
+        p50, p99, _, _ = measure_backlog(address, Backlog(ended, ended // 10))
     most = 10 if bench.server else 5
-    said = f"{ended:,} ended, {ended // 10:,} queued: claim p99"
-    yield Figure("F16", said, f"{p99:.1f} ms", f"≤ {most} ms", p99 <= most)
+    said = f"{ended:,} ended, {ended // 10:,} queued: a claim"
+    shown = f"{p50:.1f} ms, p99 {p99:.1f} ms"
+    yield Figure("F16", said, shown, f"p99 ≤ {most} ms", p99 <= most)

@@ -7,7 +7,7 @@ in Ray, so whatever becomes of Ray, none is lost.
 from __future__ import annotations
 
 import logging
-import os
+import pickle
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any
 
 from omnifex.errors import OmnifexError
 from omnifex.home import Home, files_of, open_home, places
-from omnifex.worker.supervisor import Supervisor, device_slots
+from omnifex.worker.actor import RayWorker
 from omnifex_jobs.buckets import is_bucket
 
 NAMESPACE = "omnifex"
@@ -44,37 +44,6 @@ class FolderOnManyNodes(OmnifexError):
             f"home {folder} is a folder of one machine, but the Ray cluster has {nodes} nodes; "
             "give --home postgresql+psycopg://… and a shared folder in $OMNIFEX_ARTIFACTS."
         )
-
-
-class RayWorker:
-    """The actor: a supervisor of one device, whose process dies with it."""
-
-    def __init__(self, open_home: Callable[[], Home], options: dict[str, Any]) -> None:
-        self._home, self._open_home, self._options = open_home(), open_home, options
-        self._supervisor: Supervisor | None = None
-        # Beside: importing torch takes seconds, and Ray waits for this method.
-        self._starting = threading.Thread(target=self._start, name="omnifex-start", daemon=True)
-        self._starting.start()
-
-    def pid(self) -> int:
-        """Which process it is now: another one after each restart."""
-        return os.getpid()
-
-    def ready(self) -> bool:
-        """Whether it takes jobs."""
-        return bool(self._supervisor and all(one.engines for one in self._supervisor.processes))
-
-    def stop(self) -> None:
-        self._starting.join()
-        if self._supervisor:
-            self._supervisor.stop()
-        self._home.close()
-
-    def _start(self) -> None:
-        slots = device_slots()[:1]  # Ray shows each actor its own GPU alone
-        supervisor = Supervisor(self._home, self._open_home, slots, **self._options)
-        supervisor.start()
-        self._supervisor = supervisor
 
 
 class RayCluster:
@@ -123,7 +92,7 @@ class RayCluster:
             **{"num_cpus": 0, **needs}, max_restarts=-1, max_task_retries=-1
         )
         for _ in range(len(self.actors), gpus or 1):
-            self.actors.append(placed.remote(self._open_home, self._options))
+            self.actors.append(placed.remote(pickle.dumps(self._open_home), self._options))
 
     def _check_home(self) -> None:
         nodes = sum(node["Alive"] for node in self._ray.nodes())

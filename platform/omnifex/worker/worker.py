@@ -36,6 +36,7 @@ IDLE_BEAT_S = 5.0
 FENCE_S = 2.5  # before a lease ends that could not be renewed, its job is told to stop
 FENCE_LOOK_S = 0.25
 KEEP_S = 1.0  # between two rounds of housekeeping
+AGAIN_S = 60.0  # before the log says again what is still wrong
 
 log = logging.getLogger("omnifex.worker")
 
@@ -68,7 +69,8 @@ class Worker:
         self._busy_at = self._held_at = time.monotonic()
         self._models: deque[str] = deque(maxlen=WARM)
         self._most_bytes: int | None = None
-        self.id, self._trouble = "", ""
+        self.id = ""
+        self._said, self._said_at = "", float("-inf")
 
     def start(self) -> None:
         """Begin to claim; returns at once."""
@@ -208,11 +210,16 @@ class Worker:
         """Nothing that goes wrong once ends the worker; it is tried again a moment later."""
         try:
             action()
-        except JobsError as error:  # the database is away or busy, the disk full: said once
-            if str(error) != self._trouble:
-                log.warning("worker %s: %s", self.id, error)
-            self._trouble = str(error)
+        except JobsError as error:  # the database is away or busy, the disk full
+            self._say(str(error))
             self._stopping.wait(POLL_S)
         except Exception:
             log.exception("worker %s", self.id)
             self._stopping.wait(POLL_S)
+
+    def _say(self, trouble: str) -> None:
+        """What is wrong, when it begins and then once a minute; it is tried many times a second."""
+        now = time.monotonic()
+        if trouble != self._said or now - self._said_at > AGAIN_S:
+            log.warning("worker %s: %s", self.id, trouble)
+            self._said, self._said_at = trouble, now
