@@ -16,7 +16,7 @@ from benchmarks.faults_plugin import PULSE
 from benchmarks.faults_scenes import asleep
 from omnifex_jobs import JobQueue, JobsError, open_database
 
-CUT_S, SWALLOW_S, DELAY_S = 3.0, 20.0, 5.0
+CUT_S, SWALLOW_S, DELAY_S = 3.0, 16.0, 5.0
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by RST, as a firewall does
 SLOW = {"steps": 10, "pace": 0.1}
 
@@ -180,7 +180,7 @@ def slow(bench: Bench, proxy: Proxy) -> list[str]:
     ids = bench.submit(2, **SLOW)
     until(lambda: bench.running() >= 2)
     proxy.delay_s = DELAY_S
-    time.sleep(3 * DELAY_S)
+    time.sleep(2 * DELAY_S)
     proxy.delay_s = 0.0
     bench.until_over(ids)
     return ids

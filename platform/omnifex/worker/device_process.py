@@ -28,6 +28,7 @@ SILENT_S = 120.0  # without a sign of life: a component may hold Python's lock w
 GIVE_BACK_S = 5.0  # for all jobs to go back when the worker stops
 CLOSE_S = 5.0
 LONGEST_PAUSE_S = 30.0  # between two processes that died before they were ready
+KILLED_PAUSE_S = 1.0  # where they were killed (SIGKILL): that says nothing of the next one
 
 log = logging.getLogger("omnifex.worker")
 
@@ -147,9 +148,8 @@ class DeviceProcess:
     def _begin(self) -> None:
         ours, theirs = context().Pipe()
         arguments = (theirs, dict(os.environ), *self._arguments)
-        process = context().Process(
-            target=forked.serve, args=arguments, name=self.device, daemon=True
-        )
+        kind = context().Process
+        process = kind(target=forked.serve, args=arguments, name=self.device, daemon=True)
         process.start()
         theirs.close()
         with self._changing:
@@ -161,10 +161,16 @@ class DeviceProcess:
         while True:
             self._follow()
             self._bury()
-            pause = min(2.0**self._beginnings / 4, LONGEST_PAUSE_S) if self._beginnings else 0
-            if self._closing.wait(pause):
+            if self._closing.wait(self._pause()):
                 return
             self._begin()
+
+    def _pause(self) -> float:
+        """Seconds until the next process begins: none after one that had been ready."""
+        if not self._beginnings:
+            return 0.0
+        killed = self._process.exitcode == -9
+        return min(2.0**self._beginnings / 4, KILLED_PAUSE_S if killed else LONGEST_PAUSE_S)
 
     def _follow(self) -> None:
         """Hear what it says, until it has died."""
