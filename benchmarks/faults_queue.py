@@ -12,7 +12,7 @@ from benchmarks.faults_bench import Bench, Figure, none
 from benchmarks.faults_scenes import asleep
 from benchmarks.queue import fdatasync_ms
 from benchmarks.queue_backlog import Backlog, measure_backlog
-from benchmarks.queue_processes import OURS, Crew
+from benchmarks.queue_processes import Crew, ours
 
 PROCESSES = 8
 SECONDS = 3.0  # of submitting, and as many of claiming
@@ -34,7 +34,7 @@ def contention(bench: Bench) -> Iterator[Figure]:
     with (
         asleep(bench),
         other_database(bench, "contention") as address,
-        Crew(OURS, address, PROCESSES) as crew,
+        Crew(ours(), address, PROCESSES) as crew,
     ):
         found = crew.figures(SECONDS)
     with tempfile.TemporaryDirectory() as folder:
