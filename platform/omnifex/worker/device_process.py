@@ -28,7 +28,7 @@ SILENT_S = 120.0  # without a sign of life: a component may hold Python's lock w
 GIVE_BACK_S = 5.0  # for all jobs to go back when the worker stops
 CLOSE_S = 5.0
 LONGEST_PAUSE_S = 30.0  # between two processes that died before they were ready
-KILLED_PAUSE_S = 1.0  # where they were killed (SIGKILL): that says nothing of the next one
+KILLED_PAUSE_S = 0.25  # where they were killed (SIGKILL): that says nothing of the next one
 
 log = logging.getLogger("omnifex.worker")
 
