@@ -48,7 +48,8 @@ class PosterRequest(Request):
         (
             {"stpes": 4},
             "poster has no field 'stpes', did you mean 'steps'; known: prompt, seed, steps, "
-            "guidance, sampler, deterministic, size, paper, border, copies, tags, image, title.",
+            "guidance, sampler, deterministic, rewrite, rewrite_instruction, size, paper, border, "
+            "copies, tags, image, title.",
         ),
         (
             {"steps": 0, "border": 10},

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_language
 import transformers
 from hub_server import HubServer, Repo
 from huggingface_hub import constants
@@ -415,3 +416,17 @@ def test_a_lone_component_comes_from_a_hub_too(
     hub.offer("people/control", folder)
     model = take("people/control")
     assert (model.kind, list(model.components)) == ("adapter", ["controlnet"])
+
+
+def test_a_language_model_comes_from_a_hub_as_parts(
+    take: Callable[..., Model], hub: HubServer, tmp_path: Path, cache: Path
+) -> None:
+    folder = tiny_language.save("continuing", tmp_path / "writer")
+    (folder / "README.md").write_text("of no use here")
+    hub.offer("people/writer", folder)
+    model = take("people/writer")
+    assert list(model.components) == ["language_model", "tokenizer"]
+    (weights,) = model.components["language_model"].path.glob("*.safetensors")
+    assert weights.resolve().is_relative_to(cache)
+    assert (model.class_name, model.source["hub"]) == ("GPT2LMHeadModel", "people/writer")
+    assert not [part for part in model.components.values() if (part.path / "README.md").exists()]

@@ -23,6 +23,7 @@ from omnifex_registry.sources.archives import is_archive, unpack
 from omnifex_registry.sources.folder import copy_model
 from omnifex_registry.sources.hub import Hub, HubModel, look_up
 from omnifex_registry.sources.hub_files import HubFile, component_files, model_files
+from omnifex_registry.sources.pretrained import is_pretrained, part_out
 from omnifex_registry.sources.transfer import fetch
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -62,6 +63,8 @@ def add(registry: Registry, source: Path | str, wanted: Wanted) -> Model:
         from omnifex_registry.sources.single_file import from_file
 
         return from_file(registry, path, wanted)
+    if is_pretrained(path):
+        return from_pretrained(registry, path, wanted)
     if wanted.copy:
         return from_folder(registry, path, wanted, {})
     return registry.add(
@@ -93,6 +96,17 @@ def from_folder(
             return owned_model(registry, staged, name, wanted, source)
     except OSError as error:
         raise BadModelFolder(f"{folder} cannot be copied ({error}); check it.") from error
+
+
+def from_pretrained(registry: Registry, folder: Path, wanted: Wanted) -> Model:
+    """A model as transformers saves it, whose files stay where they are unless they are copied."""
+    try:
+        with registry.owned.staging() as staged:
+            part_out(folder, wanted.variant, staged, copy=wanted.copy)
+            name = wanted.name or default_name(folder.resolve())
+            return owned_model(registry, staged, name, wanted, {"folder": str(folder.resolve())})
+    except OSError as error:
+        raise BadModelFolder(f"{folder} cannot be added ({error}); check it.") from error
 
 
 def owned_model(
@@ -143,6 +157,17 @@ def from_hub(registry: Registry, repo: str, wanted: Wanted) -> Model:
     files = fetch(found, chosen_files(found, wanted.variant))
     with registry.owned.staging() as staged:
         link_files(files, staged)
+        if is_pretrained(staged):
+            return parted(registry, staged, name, wanted, source)
+        return owned_model(registry, staged, name, wanted, source)
+
+
+def parted(
+    registry: Registry, linked: Path, name: str, wanted: Wanted, source: Mapping[str, Any]
+) -> Model:
+    """A repository that is one folder of transformers."""
+    with registry.owned.staging() as staged:
+        part_out(linked, wanted.variant, staged, copy=False)
         return owned_model(registry, staged, name, wanted, source)
 
 

@@ -18,6 +18,7 @@ def job_object(job: Job) -> dict[str, Any]:
     return {
         **job_line(record),
         "request": dict(record.recipe["request"]),
+        "rewritten_prompt": job.rewritten_prompt,
         "recipe_hash": record.recipe_hash,
         "depends_on": list(record.parents),
         "attempt": record.attempt,

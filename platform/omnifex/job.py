@@ -123,6 +123,12 @@ class Job:
         return follow.notes(self.home.queue, self.id)
 
     @property
+    def rewritten_prompt(self) -> str | None:
+        """The prompt as a language model wrote it out; None where none was asked, or not yet."""
+        texts = (file.meta.get("rewritten_prompt") for file in self.artifacts)
+        return next(filter(None, texts), None)
+
+    @property
     def preview(self) -> bytes | None:
         """What it has so far, as a WebP picture, while it runs; None where there is none (yet)."""
         return follow.preview(self.home.queue, self.id)

@@ -13,6 +13,23 @@ from omnifex.errors import InvalidRequest
 
 # The largest whole number that a browser's JSON reads back exactly.
 MAX_SEED = 2**53 - 1
+MAX_PROMPT = 4000  # characters
+
+
+@dataclass(frozen=True)
+class MediaInput:
+    """Marks a field as a file: `image: Annotated[str, MediaInput("image")] | None = None`.
+
+    Users give a path, bytes, a PIL image, an artifact or a job; the field holds a reference to it,
+    `sha256:<hex>` or `job:<id>`, and `job.input(reference)` is the path of its file.
+    """
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """Marks a field as the name of a model beside the one that the request is for."""
 
 
 class Request(BaseModel):
@@ -20,7 +37,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    prompt: str = Field(min_length=1, max_length=4000, description="What to make, in words.")
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT, description="What to make, in words.")
     seed: int | None = Field(
         default=None, ge=0, le=MAX_SEED, description="Same seed, same bytes; drawn when not given."
     )
@@ -40,6 +57,15 @@ class Request(BaseModel):
     deterministic: bool = Field(
         default=False, description="Same bits however many jobs run beside it; batches with none."
     )
+    rewrite: Annotated[str, OtherModel()] | None = Field(
+        default=None, description="A language model, by name, that writes the prompt out first."
+    )
+    rewrite_instruction: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_PROMPT,
+        description="What it is told; {prompt} stands for the prompt.",
+    )
 
 
 def parsed(value: Any) -> Any:
@@ -50,22 +76,6 @@ def parsed(value: Any) -> Any:
         return json.loads(value)
     except ValueError as error:
         raise ValueError(f"a JSON object ({error})") from None
-
-
-@dataclass(frozen=True)
-class MediaInput:
-    """Marks a field as a file: `image: Annotated[str, MediaInput("image")] | None = None`.
-
-    Users give a path, bytes, a PIL image, an artifact or a job; the field holds a reference to it,
-    `sha256:<hex>` or `job:<id>`, and `job.input(reference)` is the path of its file.
-    """
-
-    kind: str
-
-
-@dataclass(frozen=True)
-class OtherModel:
-    """Marks a field as the name of a model beside the one that the request is for."""
 
 
 class Item(BaseModel):
@@ -122,7 +132,7 @@ class CheckpointRequest(Request):
     """The fields of requests that other people's checkpoints answer."""
 
     negative_prompt: str | None = Field(
-        default=None, max_length=4000, description="What to keep away from, in words."
+        default=None, max_length=MAX_PROMPT, description="What to keep away from, in words."
     )
     lora: list[Lora] = Field(
         default=[], max_length=8, description=f"LoRAs of the model: {Lora.form}, or JSON."

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from omnifex import rewriting
 from omnifex.errors import OmnifexError, PluginError
 from omnifex.follow import notes
 from omnifex.home import Home
@@ -65,7 +66,7 @@ def draft(
     request = validated(chosen.Request, replaced(fields, dict.fromkeys(media, PLACE)), modality)
     record = joined(home.models.show(model or chosen.default_model), request, home.models.show)
     family = home.plugins.family(modality, record)
-    warnings = checked(family, request, record)
+    warnings = checked(family, chosen, request, record)
     inputs = take_in(home, media)
     request = completed(family, request, record)
     own = replaced(request.model_dump(), {**inputs.references, ("seed",): seed_of(request, order)})
@@ -85,7 +86,7 @@ def again(home: Home, job: Job) -> Job:
         home.store.path(file.sha256)  # or it could only fail later
     recipe = recipe_of(home, chosen, family, record, request)
     order = replace(order_of(home, job, job.parents), source="replay", source_id=job.id)
-    warnings = [*checked(family, request, record), *drift(job.recipe, recipe.body)]
+    warnings = [*checked(family, chosen, request, record), *drift(job.recipe, recipe.body)]
     return enqueue(home, [Draft(submission(recipe, Inputs(artifacts=given), order), warnings)])[0]
 
 
@@ -152,8 +153,16 @@ def enqueue(home: Home, drafts: Sequence[Draft]) -> list[Job]:
     return jobs
 
 
-def checked(family: Family[Any], request: Request, model: Model) -> Sequence[str]:
-    """The family's warnings; a check that breaks is the plugin's fault and says so."""
+def checked(
+    family: Family[Any], modality: Modality[Any], request: Request, model: Model
+) -> Sequence[str]:
+    """The family's warnings; a check that breaks is the plugin's fault and says so.
+
+    A prompt that is still to be rewritten is not the family's to read: it looks at the rest.
+    """
+    rewriting.check(request, model)
+    if request.rewrite is not None:
+        request = request.model_copy(update={"prompt": modality.example_prompt})
     with the_plugins_fault(f"family {family.name!r} could not check the request"):
         return family.check(request, model)
 

@@ -10,6 +10,7 @@ from omnifex.errors import USER_ERRORS, InvalidRequest
 from omnifex.home import Home
 from omnifex.inputs import given_media
 from omnifex.order import checked_order
+from omnifex.others import joined
 from omnifex.request import validated
 from omnifex.submission import checked, submit
 from omnifex_jobs.schedules import Schedule
@@ -34,8 +35,8 @@ def put(
             "a schedule takes no files and no jobs; give a request of words alone."
         )
     request = validated(chosen.Request, fields, modality)
-    record = home.models.show(model or chosen.default_model)
-    checked(home.plugins.family(modality, record), request, record)
+    record = joined(home.models.show(model or chosen.default_model), request, home.models.show)
+    checked(home.plugins.family(modality, record), chosen, request, record)
     asked = request.model_dump(mode="json", exclude_unset=True)
     order = {"modality": modality, "model": model, "fields": asked, "owner": owner}
     return home.queue.schedules.put(name, cron, order, zone)

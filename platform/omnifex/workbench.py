@@ -13,6 +13,7 @@ from omnifex.others import joined
 from omnifex.places import spelt_out
 from omnifex.plugins import PluginHost
 from omnifex.request import validated
+from omnifex.submission import checked
 from omnifex_jobs import open_database
 from omnifex_registry import Model, Registry, migrate
 
@@ -47,7 +48,7 @@ class Workbench:
         request = validated(chosen.Request, spelt_out(chosen.Request, fields), modality)
         record = joined(self.model(model or chosen.default_model), request, self.model)
         family = self.host.family(modality, record)
-        family.check(request, record)
+        checked(family, chosen, request, record)
         request = family.completed(request, record)
         provenance = {"modality": modality, "model": record.name, **request.model_dump(mode="json")}
         return Assignment(

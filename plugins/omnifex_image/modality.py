@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from omnifex import File, MediaInput, Modality
-from omnifex.request import CheckpointRequest
+from omnifex.request import MAX_PROMPT, CheckpointRequest
 from omnifex_image.control.item import Control, ImagePrompt
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Made:
 class ImageRequest(CheckpointRequest):
     """A picture from a prompt, or from another picture and a prompt."""
 
-    prompt: str = Field(default="", max_length=4000, description="What to make, in words.")
+    prompt: str = Field(default="", max_length=MAX_PROMPT, description="What to make, in words.")
 
     width: int | None = Field(
         default=None, ge=16, le=8192, description="Pixels across; the model's own if not given."

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from omnifex import File, MediaInput, Modality
-from omnifex.request import CheckpointRequest
+from omnifex.request import MAX_PROMPT, CheckpointRequest
 
 
 class MeshRequest(CheckpointRequest):
     """A coloured solid from a prompt, or from a picture."""
 
-    prompt: str = Field(default="", max_length=4000, description="What to make, in words.")
+    prompt: str = Field(default="", max_length=MAX_PROMPT, description="What to make, in words.")
     image: Annotated[str, MediaInput("image")] | None = Field(
         default=None, description="A picture to make it from."
     )

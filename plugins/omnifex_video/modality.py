@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from omnifex import File, MediaInput, Modality
-from omnifex.request import CheckpointRequest
+from omnifex.request import MAX_PROMPT, CheckpointRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class VideoRequest(CheckpointRequest):
     """A clip from a prompt, or from a picture and a prompt."""
 
-    prompt: str = Field(default="", max_length=4000, description="What to make, in words.")
+    prompt: str = Field(default="", max_length=MAX_PROMPT, description="What to make, in words.")
 
     width: int | None = Field(
         default=None, ge=16, le=4096, description="Pixels across; the model's own if not given."

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from omnifex_registry import Component
 
 
+# Methods that choose each token by those before it: in a batch the last bit of a number may be
+# another one, and with it a token and all that follow, so that a replay would read something else.
+WORD_BY_WORD = ("generate",)
+
+
 @dataclass(frozen=True)
 class Failure:
     """What a call raised, in place of its result."""
@@ -57,7 +62,8 @@ class ComponentCall:
         A generator may be given to it; a call that draws from one is found out and not joined.
         """
         shareable = self.reading.known and bool(self.reading.tensors)
-        return shareable and not self.job.deterministic and not keeps_state(self.component)
+        alone = self.job.deterministic or self.method in WORD_BY_WORD
+        return shareable and not alone and not keeps_state(self.component)
 
     @cached_property
     def future(self) -> Future[Any]:

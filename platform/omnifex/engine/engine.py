@@ -19,6 +19,7 @@ from omnifex.engine.dispatcher import Dispatcher
 from omnifex.engine.durability.recording import Unrecorded
 from omnifex.engine.guarding.failures import named_failures
 from omnifex.engine.guarding.guards import demand_untouched
+from omnifex.engine.making import Made, make
 from omnifex.engine.memory.peaks import peak_memory
 from omnifex.engine.memory.residency import Residency
 from omnifex.engine.memory.resident import Resident
@@ -188,8 +189,8 @@ class Engine:
         named = named_failures(assignment.family, assignment.model)
         peaks = peak_memory(self.device)
         with self.watch.of(job), peaks.watched() as peak, torch.inference_mode(), named:
-            media = self._generate(job, assignment)
-            files = self._encode(job, assignment, media)
+            made = self._generate(job, assignment)
+            files = self._encode(job, assignment, made)
         measured = metrics(job, time.perf_counter() - began, peak.bytes)
         return Outcome(files, {**measured, "needed_memory_bytes": self._needed(job)})
 
@@ -199,7 +200,7 @@ class Engine:
         taken = (sizes.get(one, 0) + peak for one, peak in job.sums.peaks.items())
         return max(taken, default=0)
 
-    def _generate(self, job: JobContext, assignment: Assignment) -> Any:
+    def _generate(self, job: JobContext, assignment: Assignment) -> Made:
         record = tuned(assignment.model)
         for reason in left_out(record, self.device):
             job.note(reason)
@@ -207,17 +208,17 @@ class Engine:
         expected = self.residency.expecting(job.id, record.parts)
         with self.dispatcher.admitted(job), expected, job.entered(), job.guard.watching():
             job.check()
-            media = assignment.family.generate(job, assignment.request, model)
-            job.guard.finish(media)
+            made = make(job, assignment, model)
+            job.guard.finish(made.media)
             demand_untouched(self.residency.altered(job.guard.called.values()))
             job.journal.finish()
             job.work.ended()
-            return media
+            return made
 
-    def _encode(self, job: JobContext, assignment: Assignment, media: Any) -> tuple[File, ...]:
+    def _encode(self, job: JobContext, assignment: Assignment, made: Made) -> tuple[File, ...]:
         """Outside the baton: other jobs go on while this one's file is written."""
         job.stage("encoding", until=1.0)
-        files = assignment.modality.encode(media, assignment.request, assignment.provenance)
+        files = made.files(assignment)
         job.check()
         return tuple(files)
 
