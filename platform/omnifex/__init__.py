@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from omnifex.plugins import PluginHost as PluginHost
     from omnifex.request import MediaInput as MediaInput
     from omnifex.request import Request as Request
+    from omnifex.scoring import Scorer as Scorer
     from omnifex.studio import Studio as Studio
 
 # Where each public name lives; imported on first use, so that `import omnifex` costs nothing.
@@ -46,6 +47,7 @@ HOMES = {
     "PipelineFamily": "omnifex.pipelines",
     "PluginHost": "omnifex.plugins",
     "Request": "omnifex.request",
+    "Scorer": "omnifex.scoring",
     "Start": "omnifex.condition",
     "Studio": "omnifex.studio",
     "UnreadableInput": "omnifex.errors",

@@ -65,6 +65,11 @@ class Artifact:
         return self.record.meta
 
     @property
+    def score(self) -> float | None:
+        """What the job's scorer gave it; None where none was asked."""
+        return self.meta.get("score")
+
+    @property
     def made_by(self) -> Job | None:
         """The job that made it; of several, the one it was asked of, else the first."""
         from omnifex.job import Job

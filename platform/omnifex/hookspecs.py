@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from omnifex.modality import BuiltinModel, Family, Modality
+    from omnifex.scoring import Scorer
     from omnifex_jobs import Event
 
 PROJECT = "omnifex"
@@ -28,6 +29,11 @@ def register_families() -> list[Family[Any]]:  # type: ignore[empty-body]
 @hookspec
 def register_models() -> list[BuiltinModel]:  # type: ignore[empty-body]
     """The models that come with this plugin, registered when a studio opens."""
+
+
+@hookspec
+def register_scorers() -> list[Scorer[Any]]:  # type: ignore[empty-body]
+    """What this plugin can tell good media from worse ones by."""
 
 
 @hookspec

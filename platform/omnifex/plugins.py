@@ -14,6 +14,7 @@ from omnifex import hookspecs
 from omnifex.errors import PluginError, UnknownModality, UnsuitableModel
 from omnifex.modality import BuiltinModel, Family, Modality
 from omnifex.request import Request
+from omnifex.scoring import Scorer
 
 if TYPE_CHECKING:
     from omnifex_jobs import Event
@@ -39,6 +40,7 @@ class Plugin:
     modalities: tuple[Modality[Any], ...]
     families: tuple[Family[Any], ...]
     models: tuple[BuiltinModel, ...]
+    scorers: tuple[Scorer[Any], ...] = ()
 
 
 class PluginHost:
@@ -61,6 +63,7 @@ class PluginHost:
         self.modalities: Mapping[str, Modality[Any]] = self._named("modality", "modalities")
         self.models: Mapping[str, BuiltinModel] = self._named("model", "models")
         self.families = tuple(family for plugin in self.plugins for family in plugin.families)
+        self.scorers = tuple(scorer for plugin in self.plugins for scorer in plugin.scorers)
 
     def modality(self, name: str) -> Modality[Any]:
         """The modality of this name, or UnknownModality listing those there are."""
@@ -121,11 +124,12 @@ class PluginHost:
         modalities = tuple(self._gather(plugin, "register_modalities", Modality))
         families = tuple(self._gather(plugin, "register_families", Family))
         models = tuple(self._gather(plugin, "register_models", BuiltinModel))
+        scorers = tuple(self._gather(plugin, "register_scorers", Scorer))
         for modality in modalities:
             check_modality(modality)
-        for family in families:
-            require(family, "name", "modality")
-        return Plugin(name, version, modalities, families, models)
+        for part in (*families, *scorers):
+            require(part, "name", "modality")
+        return Plugin(name, version, modalities, families, models, scorers)
 
     def _gather(self, plugin: object, hook: str, kind: type[Any]) -> Iterator[Any]:
         for items in self._call(plugin, hook):

@@ -66,6 +66,15 @@ class Request(BaseModel):
         max_length=MAX_PROMPT,
         description="What it is told; {prompt} stands for the prompt.",
     )
+    best_of: int | None = Field(
+        default=None, ge=1, le=64, description="How many are made, to keep the best of them."
+    )
+    scorer: str | None = Field(
+        default=None, description="What scores them: a scorer or a model, such as a CLIP, by name."
+    )
+    keep: int | None = Field(
+        default=None, ge=1, le=64, description="How many of the best are kept; one if not given."
+    )
 
 
 def parsed(value: Any) -> Any:

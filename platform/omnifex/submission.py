@@ -21,6 +21,7 @@ from omnifex.others import joined
 from omnifex.places import replaced, spelt_out
 from omnifex.plugins import said
 from omnifex.request import MAX_SEED, Request, validated
+from omnifex.scoring import judged
 from omnifex.versions import libraries, version
 from omnifex_jobs import RULES, Artifact, Job, Recipe, Submission
 from omnifex_registry import Model
@@ -65,6 +66,7 @@ def draft(
     media = given_media(chosen.Request, fields)
     request = validated(chosen.Request, replaced(fields, dict.fromkeys(media, PLACE)), modality)
     record = joined(home.models.show(model or chosen.default_model), request, home.models.show)
+    record = judged(record, request, modality, home.plugins.scorers, home.models.show)
     family = home.plugins.family(modality, record)
     warnings = checked(family, chosen, request, record)
     inputs = take_in(home, media)

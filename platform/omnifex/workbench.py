@@ -13,6 +13,7 @@ from omnifex.others import joined
 from omnifex.places import spelt_out
 from omnifex.plugins import PluginHost
 from omnifex.request import validated
+from omnifex.scoring import judged, scorer_of
 from omnifex.submission import checked
 from omnifex_jobs import open_database
 from omnifex_registry import Model, Registry, migrate
@@ -47,12 +48,21 @@ class Workbench:
         chosen = self.host.modality(modality)
         request = validated(chosen.Request, spelt_out(chosen.Request, fields), modality)
         record = joined(self.model(model or chosen.default_model), request, self.model)
+        record = judged(record, request, modality, self.host.scorers, self.model)
         family = self.host.family(modality, record)
         checked(family, chosen, request, record)
         request = family.completed(request, record)
         provenance = {"modality": modality, "model": record.name, **request.model_dump(mode="json")}
+        scorer = scorer_of(request, modality, self.host.scorers, record.others)
         return Assignment(
-            "workbench", request, chosen, family, record, request.seed or 0, provenance
+            "workbench",
+            request,
+            chosen,
+            family,
+            record,
+            request.seed or 0,
+            provenance,
+            scorer=scorer,
         )
 
     def add(self, source: Path, name: str) -> Model:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omnifex import Family, Modality, hookimpl
+from omnifex import Family, Modality, Scorer, hookimpl
 
 
 @hookimpl
@@ -18,3 +18,10 @@ def register_families() -> list[Family[Any]]:
     from omnifex_image.prism import PrismDiffusionImage, PrismImage
 
     return [PrismImage(), PrismDiffusionImage(), *families()]
+
+
+@hookimpl
+def register_scorers() -> list[Scorer[Any]]:
+    from omnifex_image.scorers import Colourfulness, ImageAgreement, Sharpness
+
+    return [Colourfulness(), ImageAgreement(), Sharpness()]

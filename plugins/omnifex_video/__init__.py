@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omnifex import Family, Modality, hookimpl
+from omnifex import Family, Modality, Scorer, hookimpl
 from omnifex_registry import allow_library
 
 allow_library("omnifex_video")
@@ -21,3 +21,10 @@ def register_families() -> list[Family[Any]]:
     from omnifex_video.prism import PrismVideo
 
     return [PrismVideo(), *families()]
+
+
+@hookimpl
+def register_scorers() -> list[Scorer[Any]]:
+    from omnifex_video.scorers import VideoAgreement
+
+    return [VideoAgreement()]

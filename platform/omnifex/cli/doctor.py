@@ -137,5 +137,6 @@ def plugin_object(plugin: Plugin) -> dict[str, object]:
         "version": plugin.version,
         "modalities": [modality.name for modality in plugin.modalities],
         "families": [family.name for family in plugin.families],
+        "scorers": [scorer.name for scorer in plugin.scorers],
         "models": [model.name for model in plugin.models],
     }

@@ -57,7 +57,8 @@ def job_page(job: Job) -> None:
         page.print(f"{'note':<16} {escape(note)}")
     for file in (*job.inputs, *job.artifacts):
         place = path_of(file) or f"{file.name} (missing)"
-        page.print(f"{file.role:<16} {escape(place)}")
+        score = "" if file.score is None else f"  seed {file.meta['seed']}, score {file.score:.4g}"
+        page.print(f"{file.role:<16} {escape(place)}{score}")
     for text in tracebacks(job):
         page.print(escape(text), style="dim")
 

@@ -76,7 +76,7 @@ class JobContext:
     adapters: dict[str, tuple[Adapter, ...]] = field(default_factory=dict)  # by component's id
 
     def __post_init__(self) -> None:
-        self.generator = torch.Generator().manual_seed(self.seed)
+        self.reseed(self.seed)
         self.denoising_pass = ""  # "cond" or "uncond", where a pipeline makes two a step
         self._meter = ProgressMeter(self.work)
         self.guard = Guard(self.note)
@@ -112,6 +112,15 @@ class JobContext:
         """Raise Canceled where the job was asked to stop; calls and steps check by themselves."""
         if self._canceled:
             raise Canceled
+
+    def reseed(self, seed: int) -> None:
+        """Draw from here on as a job of this seed does from its start."""
+        self.seed = seed
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def part(self, index: int, total: int) -> None:
+        """The stages that follow are those of part `index` of `total`, counted from 0."""
+        self._meter.part(index, total)
 
     def randn(self, shape: Sequence[int]) -> Tensor:
         """Normal noise on the job's device, drawn on the CPU: a seed means the same everywhere."""

@@ -31,6 +31,7 @@ from omnifex.engine.watching.previews import Previews
 from omnifex.engine.watching.watch import Watch
 from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
+from omnifex.scoring import Scorer
 from omnifex.settings import tuned
 from omnifex_registry import Model
 
@@ -51,6 +52,7 @@ class Assignment:
     priority: int = 0  # higher first
     deadline: float | None = None  # of time.monotonic(), as is its arrival
     arrived: float = field(default_factory=time.monotonic)
+    scorer: Scorer[Any] | None = None
 
     @property
     def form(self) -> CallKind:
@@ -200,7 +202,7 @@ class Engine:
         taken = (sizes.get(one, 0) + peak for one, peak in job.sums.peaks.items())
         return max(taken, default=0)
 
-    def _generate(self, job: JobContext, assignment: Assignment) -> Made:
+    def _generate(self, job: JobContext, assignment: Assignment) -> list[Made]:
         record = tuned(assignment.model)
         for reason in left_out(record, self.device):
             job.note(reason)
@@ -209,18 +211,20 @@ class Engine:
         with self.dispatcher.admitted(job), expected, job.entered(), job.guard.watching():
             job.check()
             made = make(job, assignment, model)
-            job.guard.finish(made.media)
+            job.guard.finish([one.media for one in made])
             demand_untouched(self.residency.altered(job.guard.called.values()))
             job.journal.finish()
             job.work.ended()
             return made
 
-    def _encode(self, job: JobContext, assignment: Assignment, made: Made) -> tuple[File, ...]:
+    def _encode(
+        self, job: JobContext, assignment: Assignment, made: list[Made]
+    ) -> tuple[File, ...]:
         """Outside the baton: other jobs go on while this one's file is written."""
         job.stage("encoding", until=1.0)
-        files = made.files(assignment)
+        files = tuple(file for one in made for file in one.files(assignment))
         job.check()
-        return tuple(files)
+        return files
 
 
 def metrics(job: JobContext, total: float, peak_bytes: int) -> dict[str, Any]:

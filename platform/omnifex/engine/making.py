@@ -1,12 +1,12 @@
-"""What a job makes: its prompt put into words, then the media."""
+"""What a job makes: its prompt put into words, then the media, or the best of several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from omnifex import rewriting
+from omnifex import rewriting, scoring
 from omnifex.errors import InvalidRequest
 from omnifex.modality import File
 from omnifex.request import Request
@@ -34,10 +34,76 @@ class Made:
         return [replace(file, meta={**file.meta, **self.said}) for file in files]
 
 
-def make(job: JobContext, assignment: Assignment, model: LoadedModel) -> Made:
-    """The media that the request asks for, by the family's `generate`."""
+def make(job: JobContext, assignment: Assignment, model: LoadedModel) -> list[Made]:
+    """The media that the request asks for, by the family's `generate`; the best first."""
     request, said = worded(job, assignment, model)
-    return Made(assignment.family.generate(job, request, model), request, said)
+    if assignment.scorer is None:
+        return [Made(assignment.family.generate(job, request, model), request, said)]
+    return best(job, assignment, model, Made(None, request, said))
+
+
+def best(job: JobContext, assignment: Assignment, model: LoadedModel, draft: Made) -> list[Made]:
+    """The best of several candidates; of equal ones, the one that was made first.
+
+    Each is what a job of its seed would make alone.
+    """
+    asked, name = assignment.request, str(assignment.request.scorer)
+    scored: list[Scored] = []
+    kept: list[tuple[Scored, Made]] = []
+    for index in range(asked.best_of or 1):
+        job.part(index, asked.best_of or 1)
+        made = candidate(job, assignment, model, draft, scoring.seed_of(assignment.seed, index))
+        found = Scored(job.seed, judge(job, assignment, model, made.media))
+        scored.append(found)
+        kept = sorted([*kept, (found, made)], key=lambda one: -one[0].score)[: asked.keep or 1]
+    job.part(0, 1)
+    everything = [{"seed": one.seed, "score": one.score} for one in scored]
+    if len(scored) > 1:
+        job.note(f"best of {len(scored)} by {name}: {told(scored)}.")
+    return [
+        replace(
+            made,
+            said={
+                **made.said,
+                "seed": found.seed,
+                "score": found.score,
+                "scorer": name,
+                "scores": everything,
+            },
+        )
+        for found, made in kept
+    ]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate, by its seed, and how good it is."""
+
+    seed: int
+    score: float
+
+
+def candidate(
+    job: JobContext, assignment: Assignment, model: LoadedModel, draft: Made, seed: int
+) -> Made:
+    """What a job of this seed makes."""
+    job.reseed(seed)
+    request = draft.request.model_copy(update={"seed": seed})
+    return replace(draft, media=assignment.family.generate(job, request, model), request=request)
+
+
+def judge(job: JobContext, assignment: Assignment, model: LoadedModel, media: Any) -> float:
+    assert assignment.scorer is not None, "who asks for a score names a scorer"
+    name = str(assignment.request.scorer)
+    other = model.other(name) if assignment.scorer.of_models else None
+    job.stage("scoring", until=1.0)
+    return scoring.score(assignment.scorer, job, media, assignment.request, other)
+
+
+def told(scored: Sequence[Scored]) -> str:
+    """The candidates, the best first."""
+    ranked = sorted(scored, key=lambda one: -one.score)
+    return ", ".join(f"seed {one.seed} {one.score:.4g}" for one in ranked)
 
 
 def worded(

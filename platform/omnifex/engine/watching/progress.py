@@ -26,17 +26,22 @@ class ProgressMeter:
         self._from = self._until = self._value = 0.0
         self._eta: float | None = None
         self._eta_at = 0.0
+        self._part, self._parts = 0, 1
+
+    def part(self, index: int, total: int) -> None:
+        """The stages that follow are those of part `index` of `total`, which take equal shares."""
+        self._part, self._parts = index, total
 
     def stage(self, name: str, until: float) -> Progress:
-        """Enter a stage that ends when the share `until` of the whole job is done."""
+        """Enter a stage that ends when the share `until` of the job, or of its part, is done."""
         self._work.stage()
         self._spent[self._stage] += time.monotonic() - self._began
         self._stage, self._began = name, time.monotonic()
         self._from, self._eta_at = self._value, 0.0
-        self._until = min(1.0, max(self._from, until))
+        self._until = min(1.0, max(self._from, (self._part + until) / self._parts))
         amount = self._work.amount
         known = amount.expected is not None
-        return Progress(value=self._value, stage=name, eta=amount.remaining if known else None)
+        return Progress(self._value, self._shown, eta=amount.remaining if known else None)
 
     def step(self, index: int, total: int) -> Progress:
         """Step `index` of `total` of this stage is done."""
@@ -46,7 +51,12 @@ class ProgressMeter:
         now = time.monotonic()
         if now > self._eta_at + ETA_AGAIN_S or index >= total:
             self._eta, self._eta_at = self._time_left(now - self._began, index, total), now
-        return Progress(self._value, self._stage, index, total, self._eta)
+        return Progress(self._value, self._shown, index, total, self._eta)
+
+    @property
+    def _shown(self) -> str:
+        """The stage, and which part it is of: "sampling 2/4"."""
+        return f"{self._stage} {self._part + 1}/{self._parts}" if self._parts > 1 else self._stage
 
     def seconds(self) -> Mapping[str, float]:
         """What each stage has taken so far, this one included, in their order."""
