@@ -44,6 +44,7 @@ class Model:
     config: Mapping[str, Any] = field(hash=False)  # model_index.json
     added_at: int  # epoch, milliseconds
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)  # how to run it
+    styles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)  # by name
     source: Mapping[str, Any] = field(default_factory=dict, hash=False)  # hub id, revision, licence
     variant: str | None = None
     aliases: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from omnifex_registry.rows import (
     read_stamp,
     users_of,
     write_settings,
+    write_styles,
 )
 from omnifex_registry.sources.owned import Owned
 
@@ -120,6 +121,10 @@ class Registry:
         """Says how the model is to be run, in place of what was said before."""
         return self._transact(lambda db: self._settle(db, name, settings))
 
+    def set_style(self, name: str, style: str, values: Mapping[str, Any] | None) -> Model:
+        """Gives a model a preset of this name in place of what had it; None takes it away."""
+        return self._transact(lambda db: self._restyle(db, name, style, values))
+
     def remove(self, name: str) -> builtins.list[str]:
         """Forgets a model; returns the ids of components that no model has now.
 
@@ -162,6 +167,7 @@ class Registry:
                 family=model.family or known.family,
                 added_at=known.added_at,
                 settings=known.settings,
+                styles=known.styles,
                 source=model.source or known.source,
                 aliases=known.aliases,
             )
@@ -181,6 +187,14 @@ class Registry:
     def _settle(self, db: Connection, name: str, settings: Mapping[str, Any]) -> Model:
         self._one(db, name)
         write_settings(db, name, settings)
+        return self._one(db, name)
+
+    def _restyle(
+        self, db: Connection, name: str, style: str, values: Mapping[str, Any] | None
+    ) -> Model:
+        model = self._one(db, name)
+        kept = {known: said for known, said in model.styles.items() if known != style}
+        write_styles(db, model.name, kept if values is None else {**kept, style: dict(values)})
         return self._one(db, name)
 
     def _take_out(self, db: Connection, model: Model) -> builtins.list[str]:

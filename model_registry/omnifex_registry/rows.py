@@ -40,6 +40,7 @@ def insert_model(db: Connection, home: Path, model: Model, stamp: str) -> None:
         "path": stored_path(model.path, home),
         "config": dict(model.config),
         "settings": dict(model.settings),
+        "styles": dict(model.styles),
         "source": dict(model.source),
         "variant": model.variant,
         "stamp": stamp,
@@ -55,6 +56,10 @@ def insert_model(db: Connection, home: Path, model: Model, stamp: str) -> None:
 
 def write_settings(db: Connection, name: str, settings: Mapping[str, Any]) -> None:
     db.execute(update(models).where(models.c.name == name).values(settings=dict(settings)))
+
+
+def write_styles(db: Connection, name: str, styles: Mapping[str, Any]) -> None:
+    db.execute(update(models).where(models.c.name == name).values(styles=dict(styles)))
 
 
 def put_alias(db: Connection, alias: str, model: str) -> None:
@@ -140,6 +145,7 @@ def _model(db: Connection, home: Path, row: Row[Any]) -> Model:
         config=row.config,
         added_at=row.added_at,
         settings=row.settings,
+        styles=row.styles,
         source=row.source,
         variant=row.variant,
         aliases=tuple(db.scalars(known_as.where(aliases.c.model == row.name))),

@@ -13,6 +13,7 @@ models = Table(
     Column("path", Text, nullable=False),  # relative where the folder lies in the home
     Column("config", JSON, nullable=False),
     Column("settings", JSON, nullable=False, server_default="{}"),
+    Column("styles", JSON, nullable=False, server_default="{}"),  # presets by name
     Column("source", JSON, nullable=False, server_default="{}"),  # hub id, revision, licence
     Column("variant", String(40)),  # the "fp16" of model.fp16.safetensors
     Column("stamp", String(64), nullable=False),  # layout.file_stamp when it was identified

@@ -11,6 +11,7 @@ from omnifex.compose import check_stages, compose
 from omnifex.errors import OmnifexError
 from omnifex.plugins import PluginHost
 from omnifex.settings import settings_of
+from omnifex.styles import style_from
 from omnifex_registry import Model, Registry, RegistryError
 
 
@@ -99,6 +100,21 @@ class Models:
         if chosen.chosen:
             check(chosen, model)
         return self._registry.set(name, chosen.chosen)
+
+    def style(self, name: str, style: str, **values: Any) -> Model:
+        """Give a model a style, which requests choose by `style`; it replaces one of that name.
+
+        `prompt` and `negative_prompt` are words with a place for {prompt}, or words that are put
+        behind it; `steps`, `guidance` and `sampler` are for requests that leave them out.
+        """
+        said = style_from(values, style).model_dump(exclude_none=True)
+        return self._registry.set_style(self.show(name).name, style, said)
+
+    def unstyle(self, name: str, style: str) -> bool:
+        """Whether the model had such a style; it is gone now."""
+        model = self.show(name)
+        self._registry.set_style(model.name, style, None)
+        return style in model.styles
 
     def list(self) -> builtins.list[Model]:
         """All models that can be used, by name."""

@@ -57,6 +57,9 @@ class Request(BaseModel):
     deterministic: bool = Field(
         default=False, description="Same bits however many jobs run beside it; batches with none."
     )
+    style: str | None = Field(
+        default=None, description="One of the model's styles, by name: words around the prompt."
+    )
     rewrite: Annotated[str, OtherModel()] | None = Field(
         default=None, description="A language model, by name, that writes the prompt out first."
     )

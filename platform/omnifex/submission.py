@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from omnifex import rewriting
+from omnifex import rewriting, styles
 from omnifex.errors import OmnifexError, PluginError
 from omnifex.follow import notes
 from omnifex.home import Home
@@ -18,11 +18,12 @@ from omnifex.limits import sameness_of, shape_of
 from omnifex.modality import Family, Modality
 from omnifex.order import Order, checked_order, split
 from omnifex.others import joined
-from omnifex.places import replaced, spelt_out
+from omnifex.places import Place, replaced, spelt_out
 from omnifex.plugins import said
+from omnifex.recipe import component_ids, drift, recipe_of, style_then
 from omnifex.request import MAX_SEED, Request, validated
 from omnifex.scoring import judged
-from omnifex.versions import libraries, version
+from omnifex.styles import Style
 from omnifex_jobs import RULES, Artifact, Job, Recipe, Submission
 from omnifex_registry import Model
 
@@ -61,20 +62,41 @@ def draft(
     home: Home, modality: str, fields: Mapping[str, Any], model: str | None, order: Order
 ) -> Draft:
     """The request, checked; its files are stored."""
+    asked = understood(home, modality, fields, model)
+    inputs = take_in(home, asked.media)
+    request = completed(asked.family, asked.request, asked.model)
+    own = replaced(request.model_dump(), {**inputs.references, ("seed",): seed_of(request, order)})
+    request = validated(asked.modality.Request, own, modality)
+    recipe = recipe_of(home, asked.modality, asked.family, asked.model, request, asked.style)
+    return Draft(submission(recipe, inputs, order), asked.warnings)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that can be carried out, as far as that is known before its files are stored."""
+
+    modality: Modality[Any]
+    request: Request
+    media: Mapping[Place, tuple[str, Any]]
+    model: Model
+    family: Family[Any]
+    style: Style | None
+    warnings: Sequence[str]
+
+
+def understood(home: Home, modality: str, fields: Mapping[str, Any], model: str | None) -> Asked:
+    """The request with all that it names; what is wrong with it is refused here."""
     chosen = home.plugins.modality(modality)
     fields = spelt_out(chosen.Request, fields)
     media = given_media(chosen.Request, fields)
     request = validated(chosen.Request, replaced(fields, dict.fromkeys(media, PLACE)), modality)
     record = joined(home.models.show(model or chosen.default_model), request, home.models.show)
     record = judged(record, request, modality, home.plugins.scorers, home.models.show)
+    style = styles.chosen(request, record)
+    request = styles.with_usual(request, style)
     family = home.plugins.family(modality, record)
-    warnings = checked(family, chosen, request, record)
-    inputs = take_in(home, media)
-    request = completed(family, request, record)
-    own = replaced(request.model_dump(), {**inputs.references, ("seed",): seed_of(request, order)})
-    request = validated(chosen.Request, own, modality)
-    recipe = recipe_of(home, chosen, family, record, request)
-    return Draft(submission(recipe, inputs, order), warnings)
+    warnings = checked(family, chosen, request, record, style)
+    return Asked(chosen, request, media, record, family, style, warnings)
 
 
 def again(home: Home, job: Job) -> Job:
@@ -86,9 +108,10 @@ def again(home: Home, job: Job) -> Job:
     given = [file for file in job.artifacts if file.role == "input"]
     for file in given:
         home.store.path(file.sha256)  # or it could only fail later
-    recipe = recipe_of(home, chosen, family, record, request)
+    style = style_then(job.recipe)
+    recipe = recipe_of(home, chosen, family, record, request, style)
     order = replace(order_of(home, job, job.parents), source="replay", source_id=job.id)
-    warnings = [*checked(family, chosen, request, record), *drift(job.recipe, recipe.body)]
+    warnings = [*checked(family, chosen, request, record, style), *drift(job.recipe, recipe.body)]
     return enqueue(home, [Draft(submission(recipe, Inputs(artifacts=given), order), warnings)])[0]
 
 
@@ -156,7 +179,11 @@ def enqueue(home: Home, drafts: Sequence[Draft]) -> list[Job]:
 
 
 def checked(
-    family: Family[Any], modality: Modality[Any], request: Request, model: Model
+    family: Family[Any],
+    modality: Modality[Any],
+    request: Request,
+    model: Model,
+    style: Style | None = None,
 ) -> Sequence[str]:
     """The family's warnings; a check that breaks is the plugin's fault and says so.
 
@@ -166,7 +193,7 @@ def checked(
     if request.rewrite is not None:
         request = request.model_copy(update={"prompt": modality.example_prompt})
     with the_plugins_fault(f"family {family.name!r} could not check the request"):
-        return family.check(request, model)
+        return family.check(styles.styled(request, style), model)
 
 
 def completed(family: Family[Any], request: Request, model: Model) -> Request:
@@ -187,30 +214,6 @@ def the_plugins_fault(what: str) -> Iterator[None]:
         raise PluginError(f"{what}: {said(error)}.") from error
 
 
-def recipe_of(
-    home: Home, modality: Modality[Any], family: Family[Any], model: Model, request: Request
-) -> Recipe:
-    """All that decides the output, and who will make it."""
-    return Recipe(
-        {
-            "modality": modality.name,
-            "model": model.name,
-            "family": family.name,
-            "components": component_ids(model),
-            **settings_part(model),
-            **others_part(model),
-            "request": request.model_dump(mode="json"),
-            "plugins": {
-                plugin.name: plugin.version
-                for plugin in home.plugins.plugins
-                if modality in plugin.modalities or family in plugin.families
-            },
-            "omnifex": version(),
-            "libraries": libraries(),
-        }
-    )
-
-
 def unchanged(home: Home, recipe: Mapping[str, Any]) -> Model:
     """The recipe's model and the others that it names, with the very components and settings."""
     model = as_it_was(home, recipe["model"], recipe)
@@ -229,35 +232,6 @@ def as_it_was(home: Home, name: str, then: Mapping[str, Any]) -> Model:
     if differing := sorted(role for role in roles if now.get(role) != before.get(role)):
         raise ModelChanged(model.name, differing)
     return replace(model, settings=then.get("settings", {}))
-
-
-def drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Why the bytes may differ from those of the first time."""
-    before = {"omnifex": then["omnifex"], **then["plugins"], **then.get("libraries", {})}
-    after = {"omnifex": now["omnifex"], **now["plugins"], **now["libraries"]}
-    return [
-        f"{name} is {after.get(name)} now and was {before[name]}; the bytes may differ."
-        for name in before
-        if before[name] != after.get(name)
-    ]
-
-
-def settings_part(model: Model) -> dict[str, Any]:
-    """The model's settings as a recipe and a file's provenance name them, where there are any."""
-    return {"settings": dict(model.settings)} if model.settings else {}
-
-
-def others_part(model: Model) -> dict[str, Any]:
-    """The models that the request names beside its own, where there are any."""
-    others = {
-        name: {"model": other.name, "components": component_ids(other), **settings_part(other)}
-        for name, other in model.others.items()
-    }
-    return {"others": others} if others else {}
-
-
-def component_ids(model: Model) -> dict[str, str]:
-    return {role: part.id for role, part in model.components.items()}
 
 
 def seed_of(request: Request, order: Order) -> int:

@@ -10,9 +10,9 @@ from omnifex.errors import USER_ERRORS, InvalidRequest
 from omnifex.home import Home
 from omnifex.inputs import given_media
 from omnifex.order import checked_order
-from omnifex.others import joined
+from omnifex.places import spelt_out
 from omnifex.request import validated
-from omnifex.submission import checked, submit
+from omnifex.submission import submit, understood
 from omnifex_jobs.schedules import Schedule
 
 log = logging.getLogger("omnifex.worker")
@@ -34,9 +34,8 @@ def put(
         raise InvalidRequest(
             "a schedule takes no files and no jobs; give a request of words alone."
         )
-    request = validated(chosen.Request, fields, modality)
-    record = joined(home.models.show(model or chosen.default_model), request, home.models.show)
-    checked(home.plugins.family(modality, record), chosen, request, record)
+    request = validated(chosen.Request, spelt_out(chosen.Request, fields), modality)
+    understood(home, modality, fields, model)
     asked = request.model_dump(mode="json", exclude_unset=True)
     order = {"modality": modality, "model": model, "fields": asked, "owner": owner}
     return home.queue.schedules.put(name, cron, order, zone)

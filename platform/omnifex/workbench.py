@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from omnifex import styles
 from omnifex.engine.context import Listener
 from omnifex.engine.engine import Assignment, Engine, Outcome
 from omnifex.others import joined
@@ -50,7 +51,9 @@ class Workbench:
         record = joined(self.model(model or chosen.default_model), request, self.model)
         record = judged(record, request, modality, self.host.scorers, self.model)
         family = self.host.family(modality, record)
-        checked(family, chosen, request, record)
+        style = styles.chosen(request, record)
+        request = styles.with_usual(request, style)
+        checked(family, chosen, request, record, style)
         request = family.completed(request, record)
         provenance = {"modality": modality, "model": record.name, **request.model_dump(mode="json")}
         scorer = scorer_of(request, modality, self.host.scorers, record.others)
@@ -62,6 +65,7 @@ class Workbench:
             record,
             request.seed or 0,
             provenance,
+            style=style,
             scorer=scorer,
         )
 

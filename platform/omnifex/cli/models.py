@@ -11,12 +11,14 @@ import typer
 from omnifex.cli import options
 from omnifex.cli.options import open_studio
 from omnifex.cli.planning import plan
+from omnifex.cli.styling import style
 
 if TYPE_CHECKING:
     from omnifex_registry import Model
 
-commands = typer.Typer(help="Models: list, search, add, show, plan, set, alias, verify, remove.")
+commands = typer.Typer(help="Models: list, search, add, show, plan, set, style, alias, remove.")
 commands.command()(plan)
+commands.command()(style)
 Name = Annotated[str, typer.Argument(help="The model's name.", show_default=False)]
 
 
@@ -226,6 +228,7 @@ def model_object(model: Model) -> dict[str, Any]:
         "path": str(model.path),
         "bytes": model.bytes,
         "settings": dict(model.settings),
+        "styles": dict(model.styles),
         "components": {
             role: {
                 "id": part.id,

@@ -89,6 +89,8 @@ def model_page(model: Model, users: Mapping[str, Sequence[str]]) -> None:
     page.print("  ".join(f"{name} {escape(str(value))}" for name, value in facts.items() if value))
     if model.settings:
         page.print("  ".join(f"{name}={value}" for name, value in model.settings.items()))
+    for name, style in model.styles.items():
+        page.print(escape(f"style {name}  " + "  ".join(f"{k}={v}" for k, v in style.items())))
     for role, part in model.components.items():
         kind = f"{part.library}.{part.class_name}"
         page.print(f"{role}  {kind}  {size(part.bytes)}  {part.parameters:,} parameters")

@@ -33,6 +33,7 @@ from omnifex.modality import Family, File, Modality
 from omnifex.request import Request
 from omnifex.scoring import Scorer
 from omnifex.settings import tuned
+from omnifex.styles import Style
 from omnifex_registry import Model
 
 
@@ -52,6 +53,7 @@ class Assignment:
     priority: int = 0  # higher first
     deadline: float | None = None  # of time.monotonic(), as is its arrival
     arrived: float = field(default_factory=time.monotonic)
+    style: Style | None = None
     scorer: Scorer[Any] | None = None
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from omnifex import rewriting, scoring
+from omnifex import rewriting, scoring, styles
 from omnifex.errors import InvalidRequest
 from omnifex.modality import File
 from omnifex.request import Request
@@ -109,21 +109,36 @@ def told(scored: Sequence[Scored]) -> str:
 def worded(
     job: JobContext, assignment: Assignment, model: LoadedModel
 ) -> tuple[Request, Mapping[str, Any]]:
-    """The request with the words that the family is to read, and what became of the prompt."""
+    """The request in the words that the family is to read, and what became of the prompt.
+
+    It is written out first; the words of the style are put around what was written.
+    """
+    request, style, said = assignment.request, assignment.style, {}
+    if text := written_out(job, assignment, model):
+        request, said = request.model_copy(update={"prompt": text}), {"rewritten_prompt": text}
+    if style is not None:
+        words = styles.texts(request, style)
+        request = request.model_copy(update=words)
+        said["style"] = {"name": request.style, **words}
+    if text:
+        for warning in understood(assignment, request, model):
+            job.note(warning)
+    return request, said
+
+
+def written_out(job: JobContext, assignment: Assignment, model: LoadedModel) -> str:
+    """The prompt as a language model wrote it out; empty where none is asked to, or does."""
     request = assignment.request
     if request.rewrite is None:
-        return request, {}
+        return ""
     job.stage("rewriting", until=0.05)
     text = rewriting.rewritten(job, request, model, assignment.modality)
     finish(model, request.rewrite)
-    if not text:
+    if text:
+        job.note(f"rewritten prompt: {text}")
+    else:
         job.note(f"rewrite {request.rewrite!r} wrote nothing; the prompt is used as it is.")
-        return request, {}
-    job.note(f"rewritten prompt: {text}")
-    request = request.model_copy(update={"prompt": text})
-    for warning in understood(assignment, request, model):
-        job.note(warning)
-    return request, {"rewritten_prompt": text}
+    return text
 
 
 def understood(assignment: Assignment, request: Request, model: LoadedModel) -> list[str]:

@@ -14,9 +14,10 @@ from omnifex.home import Home
 from omnifex.inputs import FILE, JOB, given_media, named
 from omnifex.media_types import fits
 from omnifex.places import Place
+from omnifex.recipe import component_ids, others_part, settings_part, style_then
 from omnifex.request import Request, validated
 from omnifex.scoring import scorer_of
-from omnifex.submission import component_ids, others_part, settings_part, unchanged
+from omnifex.submission import unchanged
 from omnifex.versions import version
 from omnifex_jobs import Artifact, Job
 from omnifex_jobs.states import LOST
@@ -46,6 +47,7 @@ def prepare(home: Home, job: Job) -> Assignment:
         priority=job.priority,
         deadline=None if job.deadline_at is None else on_the_clock(job.deadline_at),
         arrived=on_the_clock(max(job.created_at, job.run_at or 0)),
+        style=style_then(job.recipe),
         scorer=scorer_of(request, job.modality, home.plugins.scorers, model.others),
     )
 
