@@ -40,6 +40,11 @@ ENDS: dict[str, tuple[str, set[str]]] = {
         {"cat.png", "dog.png", "balloon.png"},
     ),
     "keep_to_the_lines": (r"house.png canny-net\n", {"house.png"}),
+    "best_of_several": (
+        r"(star-\d.png: seed \d+, score [\d.e+]+\n){2}"
+        r"best of 3 by sharpness: (seed \d+ [\d.e+]+[,.][ \n]){3}",
+        {"star-1.png", "star-2.png"},
+    ),
     "async_studio": (r"(a (red|green|blue) ring .*: [\d,]+ bytes\n){3}", set()),
     "submit_from_here_work_there": (
         r"queued, and nobody is there to work\nmoon.png, and torch is not loaded here\n",
