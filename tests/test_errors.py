@@ -46,10 +46,10 @@ class PosterRequest(Request):
         ({"title": "low"}, "title is 'low', but must be written in capitals."),
         ({"sampler": 7}, "sampler is 7, but must be a valid string."),
         (
-            {"stpes": 4},
-            "poster has no field 'stpes', did you mean 'steps'; known: prompt, seed, steps, "
-            "guidance, sampler, deterministic, rewrite, rewrite_instruction, size, paper, border, "
-            "copies, tags, image, title.",
+            {"setps": 4},
+            "poster has no field 'setps', did you mean 'steps'; known: prompt, seed, steps, "
+            "guidance, sampler, deterministic, style, rewrite, rewrite_instruction, best_of, "
+            "scorer, keep, size, paper, border, copies, tags, image, title.",
         ),
         (
             {"steps": 0, "border": 10},

@@ -205,6 +205,7 @@ def test_the_docs_describe_every_hook_with_its_arguments() -> None:
 def test_the_docs_name_every_part_of_the_contract() -> None:
     text = DOCS.read_text()
     parts = [*public(omnifex.Modality), *public(omnifex.Family), *public(omnifex.LatentFamily)]
+    parts += public(omnifex.Scorer)
     assert [part for part in parts if f"`{part}" not in text] == []
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import transformers
 from engine_cases import Heard
 from family_models import save
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 import omnifex
@@ -33,6 +35,9 @@ from omnifex.workbench import Workbench
 from omnifex_image.scorers import Colourfulness, Sharpness
 from omnifex_jobs.journal import Journals
 from omnifex_mesh.scorers import MeshAgreement
+from omnifex_registry import BadModelFolder
+from omnifex_registry.adding import Wanted, add
+from omnifex_registry.errors import UnknownBase
 from omnifex_video.scorers import FRAMES, VideoAgreement
 
 TILE = {"prompt": "red", "seed": 7, "steps": 2, "size": 8}
@@ -143,7 +148,7 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_scorers_of_other_modalities_are_not_offered(bench: Workbench) -> None:
-    expected = "scorers: colourfulness, sharpness, and models of these kinds: CLIP"
+    expected = "scorers: colourfulness, sharpness, and models of these kinds: CLIP, aesthetic"
     with pytest.raises(InvalidRequest, match=f"no scorer 'brightness'; {expected}"):
         bench.assignment("image", prompt="a red circle", scorer="brightness")
 
@@ -208,6 +213,59 @@ def test_clip_scores_by_the_cosine_of_prompt_and_picture(
         cosine = float(output.text_embeds @ output.image_embeds.T)
         assert file.meta["score"] == pytest.approx(cosine, abs=1e-5)
     assert kept[0].meta["score"] > kept[2].meta["score"]
+
+
+def head(path: Path, names: str, *widths: int) -> Path:
+    """Random linear layers, named as people save them."""
+    draw = torch.Generator().manual_seed(4)
+    save_file(
+        {
+            f"{names.format(2 * number)}{part}": torch.randn(shape, generator=draw)
+            for number, (inner, outer) in enumerate(pairwise(widths))
+            for part, shape in (("weight", (outer, inner)), ("bias", (outer,)))
+        },
+        path,
+    )
+    return path
+
+
+@pytest.mark.parametrize(("names", "widths"), [("", (16, 1)), ("layers.{}.", (16, 8, 4, 1))])
+def test_a_head_over_clip_scores_how_pictures_are_liked(
+    bench: Workbench, clip: Path, tmp_path: Path, names: str, widths: tuple[int, ...]
+) -> None:
+    bench.add(clip, "clip-tiny")
+    file = head(tmp_path / "liked.safetensors", names, *widths)
+    model = bench.add(file, f"liked-{len(widths)}")
+    assert model.class_name == "AestheticPredictor"
+    assert model.components["encoder"].id == bench.model("clip-tiny").components["encoder"].id
+    asked = {"prompt": "a large red star", "seed": 3, "steps": 1, "scorer": model.name}
+    (made,) = bench.make("image", **asked).files
+    whole = transformers.CLIPModel.from_pretrained(clip)
+    shown = transformers.CLIPImageProcessor.from_pretrained(clip)(
+        Image.fromarray(picture(made)), return_tensors="pt"
+    )
+    held = load_file(file)
+    with torch.inference_mode():
+        seen = whole.get_image_features(**shown).pooler_output
+        value = seen / seen.norm()
+        for number in range(len(widths) - 1):
+            named = names.format(2 * number)
+            value = value @ held[f"{named}weight"].T + held[f"{named}bias"]
+    assert made.meta["score"] == pytest.approx(float(value), rel=1e-4)
+
+
+def test_a_head_of_another_width_or_of_no_clip_is_refused(
+    bench: Workbench, clip: Path, tmp_path: Path
+) -> None:
+    bench.add(clip, "clip-tiny")
+    wide = head(tmp_path / "wide.safetensors", "", 768, 1)
+    with pytest.raises(BadModelFolder, match="is for embeddings of 768 numbers, and those of 'cli"):
+        bench.add(wide, "wide")
+    bench.model("tiles")
+    with pytest.raises(BadModelFolder, match="belongs to a CLIPModel, and 'tiles' is a TilesPipe"):
+        add(bench._registry, wide, Wanted(name="wide", base="tiles"))
+    with Workbench(tmp_path, entry_points=False) as empty, pytest.raises(UnknownBase):
+        empty.add(wide, "wide")
 
 
 def test_sharpness_is_that_of_edges_and_none_without_them() -> None:

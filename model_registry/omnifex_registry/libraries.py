@@ -9,7 +9,11 @@ from omnifex_registry.errors import LibraryRefused, UnknownClass
 
 # Names in old checkpoints for classes that transformers 5 has dropped.
 RENAMED = {"CLIPFeatureExtractor": "CLIPImageProcessor"}
-_declared = {"diffusers", "transformers", "omnifex_registry.backbones", "omnifex_registry.adapters"}
+_declared = {
+    "diffusers",
+    "transformers",
+    *(f"omnifex_registry.{own}" for own in ("adapters", "backbones", "heads")),
+}
 
 
 def allow_library(name: str) -> None:

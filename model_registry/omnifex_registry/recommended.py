@@ -15,7 +15,7 @@ from pathlib import Path
 class Recommended:
     """A model of the list; `memory_gb` is for all weights in half precision, about."""
 
-    modality: str  # or "adapter"
+    modality: str  # or "adapter", or "text"
     name: str
     id: str
     licence: str

@@ -91,14 +91,21 @@ def scorer_of(
     of_modality = [one for one in scorers if one.modality == modality]
     if found := plain(name, of_modality):
         return found
-    model = others[name]
-    for one in of_modality:
-        if one.of_models and one.recognises(model):
-            return one
-    raise InvalidRequest(
-        f"scorer {name!r} is a {model.class_name}, which scores no {modality}"
-        f"{known(name, of_modality)}."
-    )
+    model = others.get(name)
+    if found := next((one for one in of_modality if model and works_with(one, model)), None):
+        return found
+    fact = f"is a {model.class_name}, which scores no {modality}" if model else "is not there"
+    raise InvalidRequest(f"scorer {name!r} {fact}{known(name, of_modality)}.")
+
+
+def works_with(scorer: Scorer[Any], model: Model) -> bool:
+    """Whether it recognises the model; one that breaks is the plugin's fault and says so."""
+    try:
+        return scorer.of_models and scorer.recognises(model)
+    except Exception as error:
+        raise PluginError(
+            f"scorer {scorer.name!r} could not look at {model.name!r}: {error}."
+        ) from error
 
 
 def plain(name: str, scorers: Iterable[Scorer[Any]]) -> Scorer[Any] | None:

@@ -22,6 +22,6 @@ def register_families() -> list[Family[Any]]:
 
 @hookimpl
 def register_scorers() -> list[Scorer[Any]]:
-    from omnifex_image.scorers import Colourfulness, ImageAgreement, Sharpness
+    from omnifex_image.scorers import Colourfulness, ImageAesthetics, ImageAgreement, Sharpness
 
-    return [Colourfulness(), ImageAgreement(), Sharpness()]
+    return [Colourfulness(), Sharpness(), ImageAgreement(), ImageAesthetics()]

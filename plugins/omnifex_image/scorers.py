@@ -1,4 +1,4 @@
-"""What tells a good picture from a worse one: its agreement with the prompt, and two plain sums."""
+"""What tells a good picture from a worse one: what CLIP says of it, and two plain sums."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from omnifex import Scorer
-from omnifex.agreement import ClipAgreement
+from omnifex.agreement import ClipAesthetics, ClipAgreement, ClipScorer
 from omnifex_image.modality import ImageRequest, Made
 
 if TYPE_CHECKING:
@@ -16,11 +16,19 @@ if TYPE_CHECKING:
     from omnifex.engine.model import LoadedModel
 
 
-class ImageAgreement(ClipAgreement[ImageRequest]):
+class OfImages(ClipScorer[ImageRequest]):
     modality = "image"
 
     def pictures(self, media: Any) -> Sequence[np.ndarray]:
         return [pixels(media)]
+
+
+class ImageAgreement(OfImages, ClipAgreement[ImageRequest]):
+    """Whether a picture is as the prompt has it."""
+
+
+class ImageAesthetics(OfImages, ClipAesthetics[ImageRequest]):
+    """Whether people like such a picture."""
 
 
 class Sharpness(Scorer[ImageRequest]):

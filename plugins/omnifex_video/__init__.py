@@ -25,6 +25,6 @@ def register_families() -> list[Family[Any]]:
 
 @hookimpl
 def register_scorers() -> list[Scorer[Any]]:
-    from omnifex_video.scorers import VideoAgreement
+    from omnifex_video.scorers import VideoAesthetics, VideoAgreement
 
-    return [VideoAgreement()]
+    return [VideoAgreement(), VideoAesthetics()]

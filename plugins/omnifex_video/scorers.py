@@ -1,11 +1,11 @@
-"""What tells a good clip from a worse one: how well its frames agree with the prompt."""
+"""What tells a good clip from a worse one: what CLIP says of its frames."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from omnifex.agreement import ClipAgreement
+from omnifex.agreement import ClipAesthetics, ClipAgreement, ClipScorer
 from omnifex_video.modality import Sounding, VideoRequest
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FRAMES = 8  # looked at, evenly over the clip
 
 
-class VideoAgreement(ClipAgreement[VideoRequest]):
+class OfClips(ClipScorer[VideoRequest]):
     modality = "video"
 
     def pictures(self, media: Any) -> Sequence[np.ndarray]:
@@ -23,3 +23,11 @@ class VideoAgreement(ClipAgreement[VideoRequest]):
         frames = bytes_of(media.frames if isinstance(media, Sounding) else media)
         count = min(FRAMES, len(frames))
         return [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
+
+
+class VideoAgreement(OfClips, ClipAgreement[VideoRequest]):
+    """Whether a clip is as the prompt has it."""
+
+
+class VideoAesthetics(OfClips, ClipAesthetics[VideoRequest]):
+    """Whether people like what such a clip shows."""

@@ -27,6 +27,7 @@ from omnifex_registry.registry import Registry, default_name
 from omnifex_registry.sources import image_encoders
 from omnifex_registry.sources.adapters import adapter_of, write_adapter
 from omnifex_registry.sources.folder import rest_of, write_index
+from omnifex_registry.sources.heads import head_of, take_head
 from omnifex_registry.sources.owned import check_space
 
 TEXT = ("cond_stage_model.", "conditioner.embedders.", "text_encoders.")
@@ -68,6 +69,9 @@ def from_file(
             write_adapter(path, adapter, staged)
             if adapter["_class_name"] == "IPAdapter":
                 image_encoders.join(path, wanted.base, registry, staged)
+        elif not quantised and (layers := head_of(tensors)):
+            clip = take_head(path, tensors, layers, registry, wanted.base, staged)
+            source = {**source, "base": clip.name}
         else:
             base = base_model(registry, path, tensors, wanted)
             source = {**source, "base": base.name}

@@ -113,9 +113,11 @@ def worded(
 
     It is written out first; the words of the style are put around what was written.
     """
-    request, style, said = assignment.request, assignment.style, {}
+    request, style = assignment.request, assignment.style
+    said: dict[str, Any] = {}
     if text := written_out(job, assignment, model):
-        request, said = request.model_copy(update={"prompt": text}), {"rewritten_prompt": text}
+        request = request.model_copy(update={"prompt": text})
+        said["rewritten_prompt"] = text
     if style is not None:
         words = styles.texts(request, style)
         request = request.model_copy(update=words)
