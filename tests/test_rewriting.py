@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -27,7 +28,8 @@ from omnifex.rewriting import EXPAND, MOST_TOKENS, TOLD, filled, shortened
 from omnifex.workbench import Workbench
 from omnifex_jobs.journal import Journals
 from omnifex_prism.refusals import PromptRefused
-from omnifex_registry import BadModelFolder, UnknownModel, UnsafeWeights
+from omnifex_registry import BadModelFolder, UnknownModel, UnsafeWeights, load_component
+from omnifex_registry.adding import Wanted, add
 from omnifex_registry.errors import RemoteCode
 
 PROMPT = "a red cube"
@@ -231,6 +233,21 @@ def test_a_folder_of_transformers_is_a_model_of_parts(
     assert weights.resolve() == folders["instruct"] / "model.safetensors"
     again = bench.add(folders["instruct"], "once-more")
     assert again.components["tokenizer"].id == model.components["tokenizer"].id
+
+
+def test_a_model_in_shards_and_a_copy_are_the_same_model(
+    bench: Workbench, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    plain = bench.model("instruct")
+    whole = transformers.Qwen2ForCausalLM.from_pretrained(folders["instruct"])
+    shutil.copytree(folders["instruct"], tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    whole.save_pretrained(tmp_path / "model", max_shard_size="20KB")
+    assert len(list((tmp_path / "model").glob("*.safetensors"))) > 1
+    model = add(bench._registry, tmp_path / "model", Wanted(name="shards", copy=True))
+    assert model.version == plain.version
+    shutil.rmtree(tmp_path / "model")
+    assert load_component(model.components["language_model"]).config.hidden_size == 32
 
 
 @pytest.mark.parametrize(
