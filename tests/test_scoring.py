@@ -32,6 +32,7 @@ from omnifex.errors import GenerationFailed, PluginError
 from omnifex.modality import File
 from omnifex.scoring import Scorer
 from omnifex.workbench import Workbench
+from omnifex_audio.files import decode, resampled
 from omnifex_image.scorers import Colourfulness, Sharpness
 from omnifex_jobs.journal import Journals
 from omnifex_mesh.scorers import MeshAgreement
@@ -213,6 +214,26 @@ def test_clip_scores_by_the_cosine_of_prompt_and_picture(
         cosine = float(output.text_embeds @ output.image_embeds.T)
         assert file.meta["score"] == pytest.approx(cosine, abs=1e-5)
     assert kept[0].meta["score"] > kept[2].meta["score"]
+
+
+def test_clap_scores_by_the_cosine_of_prompt_and_sound(bench: Workbench, tmp_path: Path) -> None:
+    folder = tiny_language.save("clap", tmp_path / "clap")
+    bench.add(folder, "clap-tiny")
+    asked = {"prompt": "a sine tone at A4", "seed": 3, "steps": 1, "scorer": "clap-tiny"}
+    (made,) = bench.make("audio", **asked).files
+    sound = decode(made.data)
+    mono = resampled(sound.samples.mean(0, keepdims=True), sound.sample_rate, 8000)[0]
+    assert len(mono) > 8000  # more than it hears at once
+    model = transformers.ClapModel.from_pretrained(folder)
+    words = transformers.AutoTokenizer.from_pretrained(folder)(asked["prompt"], return_tensors="pt")
+    extractor = transformers.ClapFeatureExtractor.from_pretrained(folder)
+    with torch.inference_mode():
+        text = model.get_text_features(**words).pooler_output
+        cosines = []
+        for at in range(0, len(mono), 8000):
+            piece = extractor(mono[at : at + 8000], sampling_rate=8000, return_tensors="pt")
+            cosines.append(float(text @ model.get_audio_features(**piece).pooler_output.T))
+    assert made.meta["score"] == pytest.approx(np.mean(cosines), abs=1e-3)  # 16 bits in the file
 
 
 def head(path: Path, names: str, *widths: int) -> Path:

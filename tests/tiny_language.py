@@ -86,11 +86,49 @@ def clip() -> tuple[Any, Any, Any]:
     return transformers.CLIPModel(config), tokenizer, processor
 
 
+def clap() -> tuple[Any, Any, Any]:
+    """A CLAP whole, that hears a second at a time."""
+    tokenizer = tokenizers.roberta()
+    sizes = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 37}
+    text = {
+        **sizes,
+        "num_attention_heads": 4,
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "max_position_embeddings": 96,
+    }
+    audio = {
+        **sizes,
+        "num_attention_heads": [2, 2],
+        "depths": [2, 2],
+        "patch_embeds_hidden_size": 16,
+        "patch_size": 2,
+        "patch_stride": 2,
+        "window_size": 4,
+        "spec_size": 64,
+        "num_mel_bins": 16,
+    }
+    config = transformers.ClapConfig(text_config=text, audio_config=audio, projection_dim=16)
+    extractor = transformers.ClapFeatureExtractor(
+        feature_size=16,
+        sampling_rate=8000,
+        hop_length=100,
+        max_length_s=1,
+        fft_window_size=256,
+        frequency_max=4000,
+        truncation="rand_trunc",
+    )
+    return transformers.ClapModel(config), tokenizer, extractor
+
+
 MODELS: Mapping[str, Callable[[], tuple[Any, ...]]] = {
     "instruct": instruct,
     "continuing": continuing,
     "paired": paired,
     "clip": clip,
+    "clap": clap,
 }
 LANGUAGE = ("instruct", "continuing", "paired")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omnifex import Family, Modality, hookimpl
+from omnifex import Family, Modality, Scorer, hookimpl
 
 
 @hookimpl
@@ -18,3 +18,10 @@ def register_families() -> list[Family[Any]]:
     from omnifex_audio.prism import PrismAudio, PrismDiffusionAudio
 
     return [PrismAudio(), PrismDiffusionAudio(), *families()]
+
+
+@hookimpl
+def register_scorers() -> list[Scorer[Any]]:
+    from omnifex_audio.scorers import ClapAgreement
+
+    return [ClapAgreement()]

@@ -1,7 +1,8 @@
 """A model as transformers saves it: weights, tokenizer and processor in one folder.
 
-Language models, and CLIPs that hold words against pictures, are models of their own here. A folder
-of the home has their parts as components, with links to where the weights lie.
+Language models, and CLIPs and CLAPs that hold words against pictures and sounds, are models of
+their own here. A folder of the home has their parts as components, with links to where the weights
+lie.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "encoder": "",
         "tokenizer": "CLIPTokenizer",
         "image_processor": "CLIPImageProcessor",
+    },
+    "ClapModel": {
+        "encoder": "",
+        "tokenizer": "AutoTokenizer",
+        "feature_extractor": "ClapFeatureExtractor",
     },
 }
 OF_WEIGHTS = ("config.json", "generation_config.json")
@@ -77,7 +83,7 @@ def part_out(folder: Path, variant: str | None, place: Path, *, copy: bool) -> N
 
 def files_of(folder: Path, role: str, variant: str | None) -> Iterator[Path]:
     """Those of one component; a tokenizer that does not name its class has config.json say it."""
-    if role == "image_processor":
+    if role in ("image_processor", "feature_extractor"):
         yield from (folder / name for name in OF_PROCESSOR if (folder / name).is_file())
     elif role == "tokenizer":
         yield from tokenizer_files(folder)
