@@ -16,6 +16,7 @@ import tiny_language
 import torch
 import transformers
 from engine_cases import Heard
+from family_models import save
 from PIL import Image
 from studio_cases import open_tiles, tiles
 from typer.testing import CliRunner
@@ -233,6 +234,17 @@ def test_a_folder_of_transformers_is_a_model_of_parts(
     assert weights.resolve() == folders["instruct"] / "model.safetensors"
     again = bench.add(folders["instruct"], "once-more")
     assert again.components["tokenizer"].id == model.components["tokenizer"].id
+
+
+def test_a_pipeline_that_reads_by_the_same_model_shares_it(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    reader = save("flux2-klein", tmp_path / "flux2")
+    shutil.copytree(reader / "text_encoder", tmp_path / "writer")
+    shutil.copytree(reader / "tokenizer", tmp_path / "writer", dirs_exist_ok=True)
+    writer = bench.add(tmp_path / "writer", "shared-writer")
+    parts = bench.add(reader, "flux2").components
+    assert writer.components["language_model"].id == parts["text_encoder"].id
 
 
 def test_a_model_in_shards_and_a_copy_are_the_same_model(
