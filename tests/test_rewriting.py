@@ -157,6 +157,7 @@ def test_what_was_written_is_given_again_after_a_crash(bench: Workbench, tmp_pat
     [
         ({"rewrite": "tiles"}, "rewrite 'tiles' is a TilesPipeline, which is no language model;"),
         ({"rewrite_instruction": "Improve it"}, "rewrite_instruction is for a language model"),
+        ({"rewrite": "instruct", "sampler": "nope"}, "sampler 'nope' does not fit"),
         ({"rewrite": "instruct", "prompt": " "}, "there is no prompt for rewrite 'instruct';"),
         (
             {"rewrite": "instruct", "rewrite_instruction": ""},

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omnifex import rewriting, styles
-from omnifex.errors import OmnifexError, PluginError
+from omnifex.errors import InvalidRequest, OmnifexError, PluginError
 from omnifex.follow import notes
 from omnifex.home import Home
 from omnifex.inputs import Inputs, given_media, named, take_in
@@ -187,13 +187,32 @@ def checked(
 ) -> Sequence[str]:
     """The family's warnings; a check that breaks is the plugin's fault and says so.
 
-    A prompt that is still to be rewritten is not the family's to read: it looks at the rest.
+    What there is to say of a prompt that is still to be rewritten is said when that is done.
     """
     rewriting.check(request, model)
-    if request.rewrite is not None:
-        request = request.model_copy(update={"prompt": modality.example_prompt})
     with the_plugins_fault(f"family {family.name!r} could not check the request"):
-        return family.check(styles.styled(request, style), model)
+        if request.rewrite is None:
+            return family.check(styles.styled(request, style), model)
+        check_unwritten(family, modality, request, model, style)
+        return []
+
+
+def check_unwritten(
+    family: Family[Any],
+    modality: Modality[Any],
+    request: Request,
+    model: Model,
+    style: Style | None,
+) -> None:
+    """Refuse what no words would mend: the prompt may be one that the model does not understand."""
+    try:
+        family.check(styles.styled(request, style), model)
+    except InvalidRequest as refusal:
+        usual = request.model_copy(update={"prompt": modality.example_prompt})
+        try:
+            family.check(styles.styled(usual, style), model)
+        except InvalidRequest:
+            raise refusal from None
 
 
 def completed(family: Family[Any], request: Request, model: Model) -> Request:

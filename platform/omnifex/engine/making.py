@@ -122,7 +122,7 @@ def worded(
         words = styles.texts(request, style)
         request = request.model_copy(update=words)
         said["style"] = {"name": request.style, **words}
-    if text:
+    if request.rewrite is not None:
         for warning in understood(assignment, request, model):
             job.note(warning)
     return request, said
