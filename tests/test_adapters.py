@@ -15,7 +15,7 @@ from test_pipelines import numbers
 from tiny_pipelines import TINY, TinyFamily, TinyPlugin
 
 from omnifex.engine.adapters import low_rank
-from omnifex.engine.adapters.adapter import Adapter, BadAdapter, ordered
+from omnifex.engine.adapters.adapter import Adapter, BadAdapter, ImagePrompt, Words, ordered
 from omnifex.engine.adapters.fitting import FITTED
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Assignment
@@ -135,10 +135,34 @@ def test_a_file_that_does_not_fit_fails_its_job_alone(
     plain = bench.engine.run(job(bench, "plain", deterministic=True)).files[0].data
     path = tmp_path / "strange.safetensors"
     save_file({"vae.conv.lora_A.weight": torch.ones(2, 2)}, path)
-    for bad in (Adapter("sha256:s", path), Adapter("sha256:m", tmp_path / "missing.safetensors")):
+    missing = tmp_path / "missing.safetensors"
+    for bad in (
+        Adapter("sha256:s", path),
+        Adapter("sha256:m", missing),
+        ImagePrompt("sha256:i", path),
+        ImagePrompt("sha256:j", missing),
+    ):
         with pytest.raises(BadAdapter, match=f"adapter {bad.path.name} .*unet"):
             bench.engine.run(job(bench, "bad", loras[0], bad))
         assert bench.engine.run(job(bench, "plain", deterministic=True)).files[0].data == plain
+
+
+def test_words_are_for_what_has_a_table_of_them(
+    bench: Workbench, loras: list[Adapter], tmp_path: Path
+) -> None:
+    path = tmp_path / "words.safetensors"
+    save_file({"<cat>": torch.ones(2, 5)}, path)
+    words = Words("sha256:w", path, tensor="<cat>", first=3)
+    with pytest.raises(BadAdapter, match="unet is a UNet2DConditionModel, which takes no words"):
+        bench.engine.run(job(bench, "bad", words))
+
+    def run(job: JobContext, model: LoadedModel) -> torch.Tensor:
+        model.adapt({"text_encoder": [words]})
+        hidden: torch.Tensor = model["text_encoder"](torch.tensor([[1, 3]]))[0]
+        return hidden
+
+    with pytest.raises(BadAdapter, match=r"words\.safetensors has rows of 5 numbers, and those of"):
+        bench.engine.run(replace(job(bench, "one"), family=Free(run)))
 
 
 def test_adapters_that_are_not_used_do_not_pile_up(

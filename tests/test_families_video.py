@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import av
@@ -48,6 +49,10 @@ def test_what_is_left_out_is_the_models_own(models: Checkpoints) -> None:
     [
         ("wan", {"frames": 10}, "frames is 10, but model 'wan' makes one and multiples of 4 after"),
         ("wan", {"image": "x"}, "model 'wan' cannot use image: a WanPipeline takes none"),
+        ("wan", {"strength": 0.5}, "model 'wan' cannot use strength: a WanPipeline takes none"),
+        ("wan", {"video": "x", "frames": 9}, "cannot use frames: a WanVideoToVideoPipeline takes"),
+        ("wan", {"video": "x", "steps": 4, "strength": 0.1}, "strength 0.1 of 4 steps leaves"),
+        ("latte", {"video": "x"}, "model 'latte' cannot use video: a LattePipeline takes none"),
         ("wan-image", {}, "model 'wan-image' needs an image; give one"),
         ("wan", {"width": 24}, "width is 24, but model 'wan' makes multiples of 16; ask for 16 or"),
         ("ltx", {"frames": 21}, "frames is 21, .* ask for 17 or 25"),
@@ -63,6 +68,15 @@ def test_a_request_says_what_the_model_cannot_use(
 ) -> None:
     with pytest.raises(InvalidRequest, match=sentence):
         ask(models, model, **fields)
+
+
+def test_a_model_that_would_check_what_it_makes_needs_what_it_checks_with(
+    models: Checkpoints,
+) -> None:
+    guarded = replace(models["cosmos3"], config={"enable_safety_checker": True})
+    family = models.bench.host.family("video", guarded)
+    with pytest.raises(InvalidRequest, match="checks what it makes with cosmos_guardrail, which"):
+        family.check(ask(models, "cosmos3"), guarded)
 
 
 def test_a_sampler_of_its_own_kind_is_chosen_by_name(models: Checkpoints) -> None:

@@ -79,7 +79,8 @@ class PipelineFamily(Family[RequestT]):
         calling.refuse_unusable(request, model, usable, f"a {signature.class_name}")
         calling.refuse_missing(request, model, self.needed(request, named))
         calling.check_size(request, model, self.size_multiple(model))
-        calling.check_strength(request, model, self.own_values(request, model).get("steps"))
+        steps = request.steps or self.own_values(request, model).get("steps")
+        calling.check_strength(request, model, steps)
         own = (*self.options, *calling.of_stages(self.stages))
         calling.check_extra(request, model, signature, named.values(), own)
         return [*notes, *calling.idle_negative(request)]
