@@ -20,7 +20,7 @@ from omnifex.engine.engine import Engine
 from omnifex.engine.model import LoadedModel
 from omnifex.engine.scheduling.costs import CallKind, CostModel
 from omnifex.engine.scheduling.work import JobWork
-from omnifex.engine.watching.progress import ProgressMeter
+from omnifex.engine.watching.progress import ETA_AGAIN_S, ProgressMeter
 from omnifex.errors import Canceled
 from omnifex.home import Home, open_home
 from omnifex.order import checked_order
@@ -144,6 +144,8 @@ def test_the_time_left_is_the_work_left_at_the_pace_so_far() -> None:
     job.called(STEP, 1)
     assert meter.step(1, 4).eta == 9.0  # the clock stood still: no faster than alone
     meter._began -= 8.0  # four times as long as alone
+    assert meter.step(1, 4).eta == 9.0  # it was worked out a moment ago
+    meter._eta_at -= ETA_AGAIN_S
     assert meter.step(1, 4).eta == pytest.approx(36.0, rel=0.1)
 
 
@@ -152,6 +154,7 @@ def test_steps_without_calls_are_timed_by_the_clock() -> None:
     assert meter.stage("thinking", until=0.9).eta is None
     assert meter.step(0, 4).eta is None
     meter._began -= 5.0
+    meter._eta_at -= ETA_AGAIN_S
     assert meter.step(1, 4).eta == pytest.approx(15.0, rel=0.1)
 
 
