@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
         "video": {"channels": 24, "grid": [6, 6, 6], "patch": [2, 2, 2]},
     },
 }
-BATCH = {"image": 24, "audio": 4, "mesh": 48, "video": 112}  # rows a step: harder ones have more
+BATCH = {"image": 24, "audio": 6, "mesh": 24, "video": 160}  # rows a step: harder ones have more
 PURE = 0.15  # share of rows that are nearly noise alone, where the prompt decides all
 
 
