@@ -36,7 +36,7 @@ def test_two_studios_share_jobs_models_and_files(address: str, tmp_path: Path) -
 def test_a_server_alone_has_no_place_for_files(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(NoPlaceForFiles, match="give artifacts=FOLDER"):
+    with pytest.raises(NoPlaceForFiles, match="give artifacts= or set"):
         open_tiles(address)
     monkeypatch.setenv("OMNIFEX_ARTIFACTS", str(tmp_path / "files"))
     monkeypatch.setenv("OMNIFEX_HOME", address)
