@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from omnifex.engine.model import LoadedModel
     from omnifex_registry import Model
 
-WORDS = 77  # tokens that a CLIP reads; what follows them is not looked at
+WORDS = 77  # tokens that a CLIP or a CLAP reads; what follows them is not looked at
 
 
 class ClipScorer(Scorer[RequestT]):
@@ -56,14 +56,8 @@ class ClipAgreement(ClipScorer[RequestT]):
         from torch.nn.functional import cosine_similarity
 
         assert model is not None
-        words = model.fresh("tokenizer")(
-            request.prompt, truncation=True, max_length=WORDS, return_tensors="pt"
-        )
-        text = model["encoder"].get_text_features(
-            input_ids=words["input_ids"].to(job.device),
-            attention_mask=words["attention_mask"].to(job.device),
-        )
-        cosines = cosine_similarity(text.pooler_output, self.seen(job, media, model))  # (pictures,)
+        text = told(job, request.prompt, model)
+        cosines = cosine_similarity(text, self.seen(job, media, model))  # (pictures,)
         return float(cosines.float().mean())
 
 
@@ -86,3 +80,17 @@ class ClipAesthetics(ClipScorer[RequestT]):
         assert model is not None
         seen = normalize(self.seen(job, media, model).float())
         return float(model["head"](seen.to(model["head"].dtype)).float().mean())
+
+
+def told(job: JobContext, prompt: str, model: LoadedModel) -> Tensor:
+    """The embedding of the prompt by a model of two halves, a CLIP or a CLAP, (1, width)."""
+    words = model.fresh("tokenizer")(prompt, truncation=True, max_length=WORDS, return_tensors="pt")
+    found: Tensor = (
+        model["encoder"]
+        .get_text_features(
+            input_ids=words["input_ids"].to(job.device),
+            attention_mask=words["attention_mask"].to(job.device),
+        )
+        .pooler_output
+    )
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from omnifex import Scorer
+from omnifex.agreement import told
 from omnifex_audio.modality import AudioRequest
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from omnifex_audio.modality import Wave
     from omnifex_registry import Model
 
-WORDS = 77  # tokens of the prompt that are read
 MOST = 6  # pieces of a sound that are heard, each as long as the CLAP can hear
 
 
@@ -35,17 +35,11 @@ class ClapAgreement(Scorer[AudioRequest]):
         import torch
 
         assert model is not None
-        words = model.fresh("tokenizer")(
-            request.prompt, truncation=True, max_length=WORDS, return_tensors="pt"
-        )
-        text = model["encoder"].get_text_features(
-            input_ids=words["input_ids"].to(job.device),
-            attention_mask=words["attention_mask"].to(job.device),
-        )
+        text = told(job, request.prompt, model)
         extractor = model.fresh("feature_extractor")
         heard = [hear(job, model, extractor, piece) for piece in pieces(media, extractor)]
         similarity = torch.nn.functional.cosine_similarity
-        return float(similarity(text.pooler_output, torch.cat(heard)).float().mean())
+        return float(similarity(text, torch.cat(heard)).float().mean())
 
 
 def pieces(wave: Wave, extractor: Any) -> Iterator[np.ndarray]:
