@@ -35,7 +35,7 @@ def disk_full(bench: Bench) -> Iterator[Figure]:
     """F9: files, journals, and on SQLite the database lie on a disk that somebody fills."""
     with small_disk() as disk:
         if disk is None:
-            yield Figure("F9", "full disk", "not run: mounting needs root", "–", True)
+            yield Figure("F9", "full disk", "not run: mounting needs root", "–", False)
             return
         address = bench.server.url("disk") if bench.server else str(disk / "home")
         small = Bench(bench.kind, address, disk / "files", bench.chance, bench.server)
