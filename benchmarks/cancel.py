@@ -35,7 +35,7 @@ from omnifex.worker.durability import owner_of
 from omnifex.worker.preparation import prepare
 from omnifex.worker.worker import Worker
 from omnifex_jobs import State
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 
 STATES = ("queued", "waiting", "running", "resuming")
 ALIVE, AT_ONCE = 12, 4  # jobs to choose from, and those that run

@@ -27,7 +27,8 @@ from benchmarks.faults_bench import Bench, Figure, none
 from benchmarks.faults_checker import broken_files
 from benchmarks.forgetful_disk import ForgetfulDisk
 from benchmarks.postgres_server import PostgresServer
-from omnifex_jobs import Artifact, ArtifactStore, JobQueue, Recipe, migrate, open_database, sqlite
+from omnifex_jobs import Artifact, ArtifactStore, JobQueue, Recipe, migrate, open_database
+from omnifex_jobs.database import sqlite
 
 PROCESSES = 3
 MOST_S = 0.6  # from one power cut to the next

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING
 
-from omnifex_jobs.journal import Journal, Journals
+from omnifex_jobs.files.journal import Journal, Journals
 
 if TYPE_CHECKING:
     from omnifex.engine.engine import Assignment

@@ -18,8 +18,8 @@ from sqlalchemy import update
 
 from omnifex.home import Home, open_home
 from omnifex_jobs import Job, Recipe, State
-from omnifex_jobs.journal import SUFFIX, believed
-from omnifex_jobs.schema import job as jobs_table
+from omnifex_jobs.database.schema import job as jobs_table
+from omnifex_jobs.files.journal import SUFFIX, believed
 
 MOST_CALLS = 12  # that a worker makes before it is killed
 EARLY, EARLY_S = 0.2, 1.5  # this share of the kills comes so soon, while components are loaded

@@ -23,7 +23,7 @@ from omnifex.engine.durability.recording import JobJournal
 from omnifex.engine.engine import Assignment, Engine
 from omnifex.engine.watching.record import CallRecord
 from omnifex.workbench import Workbench
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 from omnifex_registry import Kind
 
 SEED = 100

@@ -36,7 +36,7 @@ from omnifex.engine.scheduling.costs import CallKind, CostModel
 from omnifex.engine.watching.record import CallRecord
 from omnifex.workbench import Workbench
 from omnifex_jobs import Progress
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 from omnifex_registry import Kind
 
 PERTURBATION = 1e-6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from omnifex_jobs import State
-from omnifex_jobs.rescue import MOST_CRASHES
+from omnifex_jobs.moving.rescue import MOST_CRASHES
 
 LOST = (State.FAILED, State.CANCELED)
 FINAL = (State.SUCCEEDED, *LOST)

@@ -11,7 +11,7 @@ from benchmarks import cancel, killing, resume
 from benchmarks.cancel_cases import PausePlugin
 from omnifex.home import Home, open_home
 from omnifex.plugins import PluginHost
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 
 ROOT = Path(__file__).parents[1]
 

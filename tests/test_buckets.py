@@ -14,8 +14,8 @@ from studio_cases import open_tiles, until
 from omnifex.home import files_of, places
 from omnifex.worker.cluster import opener
 from omnifex_jobs import State
-from omnifex_jobs.buckets import BucketStore
 from omnifex_jobs.errors import ArtifactMissing, StoreAway, StoreUnsupported
+from omnifex_jobs.files.buckets import BucketStore
 
 DATA = b"a picture, nearly"
 SHA = hashlib.sha256(DATA).hexdigest()

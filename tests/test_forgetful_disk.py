@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.faults_power import OnSQLite, suffered
 from benchmarks.forgetful_disk import ForgetfulDisk
-from omnifex_jobs import sqlite
+from omnifex_jobs.database import sqlite
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from jobs_cases import artifact, kinds, submit
 
 from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State
-from omnifex_jobs.beats import Stop
 from omnifex_jobs.errors import LostClaim
+from omnifex_jobs.moving.beats import Stop
 
 BOOM = JobError("boom", "It broke.", retryable=True)
 

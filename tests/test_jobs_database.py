@@ -12,7 +12,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from omnifex_jobs import JobQueue, State, migrate, open_database, reading, sqlite, sqlite_advice
+from omnifex_jobs import JobQueue, State, migrate, open_database, reading, sqlite_advice
+from omnifex_jobs.database import sqlite
+from omnifex_jobs.database.migrate import HEAD, upgrade
+from omnifex_jobs.database.schema import metadata
+from omnifex_jobs.database.sqlite import LOG_PAGES
 from omnifex_jobs.errors import (
     DatabaseBusy,
     DatabaseNewer,
@@ -20,9 +24,6 @@ from omnifex_jobs.errors import (
     JobsError,
     UnsupportedDatabase,
 )
-from omnifex_jobs.migrate import HEAD, upgrade
-from omnifex_jobs.schema import metadata
-from omnifex_jobs.sqlite import LOG_PAGES
 
 try:
     from pysqlite3 import dbapi2 as pysqlite3

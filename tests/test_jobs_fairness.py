@@ -8,10 +8,10 @@ from jobs_cases import submit
 from sqlalchemy import update
 
 from omnifex_jobs import Job, JobQueue, State
+from omnifex_jobs.database.schema import job
 from omnifex_jobs.errors import InvalidLimit, QuotaExceeded
-from omnifex_jobs.owners import Owner
-from omnifex_jobs.ranks import UNKNOWN_MS, WINDOW_MS
-from omnifex_jobs.schema import job
+from omnifex_jobs.order.owners import Owner
+from omnifex_jobs.order.ranks import UNKNOWN_MS, WINDOW_MS
 
 
 def order(queue: JobQueue, **wish: object) -> list[str]:

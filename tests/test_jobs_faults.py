@@ -12,7 +12,8 @@ import pytest
 from jobs_cases import artifact, open_queue, queue_at, small_disk, submissions, submit
 
 from benchmarks.postgres_server import PostgresServer
-from omnifex_jobs import Claim, JobQueue, State, sqlite
+from omnifex_jobs import Claim, JobQueue, State
+from omnifex_jobs.database import sqlite
 from omnifex_jobs.errors import DiskFull, LostClaim
 
 JOBS = 200

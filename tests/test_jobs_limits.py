@@ -11,15 +11,15 @@ from jobs_cases import artifact, kinds, submit
 from sqlalchemy import inspect, select
 
 from omnifex_jobs import Claim, Job, JobError, JobQueue, Progress, Report, State
-from omnifex_jobs import rescue as rescuing
-from omnifex_jobs.beats import Stop
-from omnifex_jobs.clock import LeaseWatch
-from omnifex_jobs.database import is_postgresql
+from omnifex_jobs.database.hints import Hints
+from omnifex_jobs.database.opening import is_postgresql
+from omnifex_jobs.database.schema import artifact as artifacts
+from omnifex_jobs.database.schema import recipe
 from omnifex_jobs.errors import InvalidLimit, JobNotFound, NotRetryable
-from omnifex_jobs.hints import Hints
-from omnifex_jobs.retention import PINNED
-from omnifex_jobs.schema import artifact as artifacts
-from omnifex_jobs.schema import recipe
+from omnifex_jobs.moving import rescue as rescuing
+from omnifex_jobs.moving.beats import Stop
+from omnifex_jobs.moving.clock import LeaseWatch
+from omnifex_jobs.upkeep.retention import PINNED
 
 
 def take(queue: JobQueue, **options: object) -> Claim:
@@ -284,7 +284,7 @@ def test_what_is_pinned_or_needed_outlives_the_rules(queue: JobQueue) -> None:
 
 
 def test_a_turn_of_forgetting_is_bounded(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("omnifex_jobs.retention.SLICE", 2)
+    monkeypatch.setattr("omnifex_jobs.upkeep.retention.SLICE", 2)
     for _ in range(3):
         old_job(queue)
     queue.rules.keep("succeeded", timedelta(0))

@@ -23,8 +23,8 @@ from jobs_cases import artifact
 from queue_model import FINAL, Model, ModelJob
 
 from omnifex_jobs import Claim, JobError, JobQueue, Progress, Recipe, Report, State
+from omnifex_jobs.database.schema import metadata
 from omnifex_jobs.errors import LostClaim, NotRetryable
-from omnifex_jobs.schema import metadata
 
 QUEUES = st.sampled_from(["default", "night"])
 WORKERS = st.sampled_from(["w", "v"])

@@ -11,7 +11,7 @@ from jobs_cases import submit
 from sqlalchemy import event, text
 
 from omnifex_jobs import JobQueue
-from omnifex_jobs.database import is_postgresql
+from omnifex_jobs.database.opening import is_postgresql
 
 FINISHED, WAITING = 20_000, 2_000
 NAMED = re.compile(r"\bid = |_id = |IN \((?:\?|%\()")  # rows that are asked for one by one

@@ -15,12 +15,13 @@ from jobs_cases import queue_at, submissions, submit
 from sqlalchemy import MetaData, insert, inspect
 
 from benchmarks.postgres_server import PostgresServer
-from omnifex_jobs import JobQueue, State, answering, migrate, open_database, sqlite_advice
-from omnifex_jobs.database import now_ms
+from omnifex_jobs import JobQueue, State, migrate, open_database, sqlite_advice
+from omnifex_jobs.database import answering
+from omnifex_jobs.database.migrate import VERSION_TABLE
+from omnifex_jobs.database.opening import now_ms
+from omnifex_jobs.database.schema import event, job, metadata
 from omnifex_jobs.errors import DatabaseAway, DatabaseBusy, DatabaseNewer, DatabaseUnusable
-from omnifex_jobs.find import lock
-from omnifex_jobs.migrate import VERSION_TABLE
-from omnifex_jobs.schema import event, job, metadata
+from omnifex_jobs.finding.find import lock
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from jobs_cases import artifact, kinds, submissions, submit
 
 from omnifex_jobs import JobError, JobQueue, Recipe, State, Submission
+from omnifex_jobs.database.schema import recipe
 from omnifex_jobs.errors import IdempotencyConflict, JobNotFound, NotRetryable, UnknownState
-from omnifex_jobs.schema import recipe
 
 
 def now() -> int:

@@ -9,9 +9,9 @@ from jobs_cases import submit
 from sqlalchemy import update
 
 from omnifex_jobs import JobQueue
-from omnifex_jobs.cron import first_after, next_to_fire
+from omnifex_jobs.database.schema_knowledge import schedule
 from omnifex_jobs.errors import InvalidSchedule, ScheduleNotFound
-from omnifex_jobs.schema_knowledge import schedule
+from omnifex_jobs.upkeep.cron import first_after, next_to_fire
 
 
 def at(text: str) -> int:

@@ -5,8 +5,8 @@ import pytest
 from jobs_cases import open_queue, submit
 
 from omnifex_jobs import MOVES, JobQueue, State
-from omnifex_jobs.moves import move
-from omnifex_jobs.schema import job
+from omnifex_jobs.database.schema import job
+from omnifex_jobs.moving.moves import move
 from omnifex_jobs.states import ALLOWED, FINAL, WAITING
 
 PAGE = (Path(__file__).parent.parent / "docs" / "jobs.md").read_text()

@@ -12,7 +12,7 @@ import pytest
 from jobs_cases import open_queue, small_disk, submit
 
 from omnifex_jobs.errors import DiskFull, LostClaim
-from omnifex_jobs.journal import Journal, Journals
+from omnifex_jobs.files.journal import Journal, Journals
 
 OWNER = {"recipe": "sha256:1", "software": "omnifex 1"}
 RECORDS = [b"first", b"", b"\0" * 40, b"the last of them"]
@@ -159,7 +159,8 @@ def test_a_journal_that_starts_over_forgets_everything(tmp_path: Path) -> None:
 
 def test_it_survives_the_death_of_its_process(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from omnifex_jobs.journal import Journals\n"
+        "import os, sys; from pathlib import Path\n"
+        "from omnifex_jobs.files.journal import Journals\n"
         f"journal = Journals(Path(sys.argv[1])).open('JOB', {OWNER!r}, lambda: True)\n"
         "for n in range(3): journal.append(b'%d' % n)\n"
         "os.kill(os.getpid(), 9)"

@@ -29,7 +29,7 @@ from omnifex.plugins import PluginHost
 from omnifex.studio import Studio
 from omnifex.workbench import Workbench
 from omnifex_jobs import State
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 
 STEPS = 6
 CALLS = STEPS + 1  # and the decoder's

@@ -27,7 +27,7 @@ from omnifex.engine.durability.recording import JobJournal
 from omnifex.engine.engine import Assignment, Outcome
 from omnifex.rewriting import EXPAND, MOST_TOKENS, TOLD, filled, shortened
 from omnifex.workbench import Workbench
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 from omnifex_prism.refusals import PromptRefused
 from omnifex_registry import BadModelFolder, UnknownModel, UnsafeWeights, load_component
 from omnifex_registry.adding import Wanted, add

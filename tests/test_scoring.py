@@ -34,7 +34,7 @@ from omnifex.scoring import Scorer
 from omnifex.workbench import Workbench
 from omnifex_audio.files import decode, resampled
 from omnifex_image.scorers import Colourfulness, Sharpness
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.journal import Journals
 from omnifex_mesh.scorers import MeshAgreement
 from omnifex_registry import BadModelFolder
 from omnifex_registry.adding import Wanted, add

@@ -11,7 +11,7 @@ from omnifex.errors import InvalidRequest
 from omnifex.studio import Studio
 from omnifex_jobs import State
 from omnifex_jobs.errors import InvalidSchedule
-from omnifex_jobs.owners import Owner
+from omnifex_jobs.order.owners import Owner
 
 
 @pytest.fixture

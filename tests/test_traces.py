@@ -24,8 +24,9 @@ from omnifex.trace import Trace, read, trace_of, written
 from omnifex.workbench import Workbench
 from omnifex.worker import reporter
 from omnifex.worker.reporter import Reporter
-from omnifex_jobs import Claim, JobQueue, Report, traces
+from omnifex_jobs import Claim, JobQueue, Report
 from omnifex_jobs.errors import JobNotFound, LostClaim
+from omnifex_jobs.finding import traces
 
 
 class Ear(Listener):

@@ -7,27 +7,20 @@ from typing import Any, Unpack
 
 from sqlalchemy import Connection, Engine, select
 
-from omnifex_jobs import (
-    beats,
-    claims,
-    find,
-    finish,
-    reports,
-    requests,
-    rescue,
-    staging,
-    traces,
-    workers,
-)
-from omnifex_jobs.batches import Batches
-from omnifex_jobs.beats import Stop
-from omnifex_jobs.claims import Wish
-from omnifex_jobs.clock import LeaseWatch
-from omnifex_jobs.database import look_then_write, reading
-from omnifex_jobs.hints import Hints
-from omnifex_jobs.lanes import open_lanes
-from omnifex_jobs.moves import record
-from omnifex_jobs.origins import Origins
+from omnifex_jobs.database.hints import Hints
+from omnifex_jobs.database.opening import look_then_write, reading
+from omnifex_jobs.database.schema import job
+from omnifex_jobs.finding import find, traces
+from omnifex_jobs.finding.origins import Origins
+from omnifex_jobs.finding.search import Wanted, search
+from omnifex_jobs.moving import beats, claims, finish, reports, requests, rescue, staging, workers
+from omnifex_jobs.moving.batches import Batches
+from omnifex_jobs.moving.beats import Stop
+from omnifex_jobs.moving.claims import Wish
+from omnifex_jobs.moving.clock import LeaseWatch
+from omnifex_jobs.moving.moves import record
+from omnifex_jobs.moving.submit import submit_all
+from omnifex_jobs.order.lanes import open_lanes
 from omnifex_jobs.recipe import Recipe
 from omnifex_jobs.records import (
     Artifact,
@@ -41,12 +34,9 @@ from omnifex_jobs.records import (
     TracePart,
     Worker,
 )
-from omnifex_jobs.rules import Rules
-from omnifex_jobs.schedules import Schedules
-from omnifex_jobs.schema import job
-from omnifex_jobs.search import Wanted, search
 from omnifex_jobs.states import State
-from omnifex_jobs.submit import submit_all
+from omnifex_jobs.upkeep.rules import Rules
+from omnifex_jobs.upkeep.schedules import Schedules
 
 
 class JobQueue:

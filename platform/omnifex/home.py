@@ -18,8 +18,8 @@ from omnifex.errors import OmnifexError
 from omnifex.models import Models
 from omnifex.plugins import PluginHost
 from omnifex_jobs import ArtifactStore, JobQueue
-from omnifex_jobs.buckets import BucketStore, is_bucket
-from omnifex_jobs.journal import Journals
+from omnifex_jobs.files.buckets import BucketStore, is_bucket
+from omnifex_jobs.files.journal import Journals
 
 DATABASE = "omnifex.db"
 ARTIFACTS = "artifacts"

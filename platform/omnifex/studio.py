@@ -25,9 +25,9 @@ from omnifex.submission import again, fork, submit
 from omnifex.verification import Verification, verify
 from omnifex.worker.worker import Worker
 from omnifex_jobs import Event, State
-from omnifex_jobs.batches import Batches
-from omnifex_jobs.rules import Rules
-from omnifex_jobs.schedules import Schedule, Schedules
+from omnifex_jobs.moving.batches import Batches
+from omnifex_jobs.upkeep.rules import Rules
+from omnifex_jobs.upkeep.schedules import Schedule, Schedules
 
 if TYPE_CHECKING:
     from omnifex.aio import AsyncJob

@@ -13,7 +13,7 @@ from omnifex.order import checked_order
 from omnifex.places import spelt_out
 from omnifex.request import validated
 from omnifex.submission import submit, understood
-from omnifex_jobs.schedules import Schedule
+from omnifex_jobs.upkeep.schedules import Schedule
 
 log = logging.getLogger("omnifex.worker")
 

@@ -84,7 +84,7 @@ def owner(
     home: options.Home = None,
 ) -> None:
     """What an owner gets of the devices, and how much it may ask for."""
-    from omnifex_jobs.owners import Owner
+    from omnifex_jobs.order.owners import Owner
 
     with open_studio(context, home) as studio:
         studio.queues.set_owner(Owner(name, weight, running, waiting))

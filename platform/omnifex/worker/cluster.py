@@ -16,7 +16,7 @@ from typing import Any
 from omnifex.errors import OmnifexError
 from omnifex.home import Home, files_of, open_home, places
 from omnifex.worker.actor import RayWorker
-from omnifex_jobs.buckets import is_bucket
+from omnifex_jobs.files.buckets import is_bucket
 
 NAMESPACE = "omnifex"
 GROW_S = 5.0  # between two looks for nodes that have joined

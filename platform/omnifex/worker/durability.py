@@ -10,7 +10,7 @@ from omnifex.home import Home
 from omnifex.versions import software
 from omnifex_jobs import Claim, Job, JobsError
 from omnifex_jobs.errors import LostClaim
-from omnifex_jobs.journal import Journal, Owner
+from omnifex_jobs.files.journal import Journal, Owner
 
 if TYPE_CHECKING:
     from omnifex.engine.context import Listener

@@ -23,7 +23,7 @@ from omnifex.engine.durability.outputs import Unreadable, Unwritable, packed, un
 from omnifex.settings import keeps_state
 from omnifex_jobs import JobsError
 from omnifex_jobs.errors import LostClaim
-from omnifex_jobs.journal import Journal
+from omnifex_jobs.files.journal import Journal
 
 if TYPE_CHECKING:
     from omnifex.engine.call import ComponentCall

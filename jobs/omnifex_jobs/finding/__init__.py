@@ -1,0 +1,1 @@
+"""Finding jobs again, and what they came from."""

@@ -1,0 +1,1 @@
+"""How a job comes, moves from state to state, and ends."""

@@ -1,0 +1,1 @@
+"""Who is next: ranks, lanes, shares, limits, and what jobs are expected to take."""

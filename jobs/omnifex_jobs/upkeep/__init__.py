@@ -1,0 +1,1 @@
+"""What happens by itself or by rule: schedules, retention."""
