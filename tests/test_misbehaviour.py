@@ -18,6 +18,7 @@ from engine_cases import Free, Heard, call, dots, free, wait_until
 from omnifex.engine.context import JobContext
 from omnifex.engine.engine import Engine
 from omnifex.engine.guarding.guards import floats
+from omnifex.engine.guarding.randomness import PythonRandomness, as_tuple
 from omnifex.engine.model import LoadedModel
 from omnifex.errors import Canceled, PluginError
 from omnifex.workbench import Workbench
@@ -209,6 +210,15 @@ def test_global_randomness_that_a_job_seeds_is_put_back(
         f"This job seeded the global random state of {library}, which all jobs share; it was put "
         "back. Randomness of a job's own is in job.generator."
     ]
+
+
+@pytest.mark.parametrize("lies_there", [True, False])
+def test_the_state_of_random_is_read_in_place_or_asked_for(lies_there: bool) -> None:
+    source = PythonRandomness()
+    assert source._lies_there  # on CPython, which these tests run on
+    source._lies_there = lies_there
+    random.random()
+    assert as_tuple(source.now())[1] == random.getstate()[1]
 
 
 def test_only_the_job_that_seeded_is_told(bench: Workbench) -> None:
