@@ -22,6 +22,7 @@ class Opened(NamedTuple):
     claim: Phase
     finish: Phase  # of what was claimed last
     close: Callable[[], object]
+    following: bool = False  # a job that is finished brings the next: then both are timed as one
 
 
 class System(NamedTuple):
@@ -51,9 +52,12 @@ class Told:
     claims: list[float] = field(default_factory=list)  # seconds each
 
 
-def open_ours(address: str, at_once: int = 1) -> Opened:
-    """Each transaction claims `at_once` jobs, as a worker does; each job is finished by its own."""
-    from omnifex_jobs import Claim, JobQueue, Recipe, migrate, open_database
+def open_ours(address: str, at_once: int = 0) -> Opened:
+    """Finishes a job and claims the next in one transaction, as a worker does that is busy.
+
+    Or claims `at_once` jobs in a transaction, and finishes each in one of its own.
+    """
+    from omnifex_jobs import Claim, JobQueue, Recipe, Wish, migrate, open_database
 
     engine = open_database(address)
     migrate(engine)
@@ -66,18 +70,18 @@ def open_ours(address: str, at_once: int = 1) -> Opened:
         return True
 
     def claim() -> bool:
-        held.extend(() if held else queue.claim(worker, limit=at_once))
+        held.extend(() if held else queue.claim(worker, limit=at_once or 1))
         return bool(held)
 
     def finish() -> bool:
-        queue.succeed(held.pop(0))
+        held.extend(queue.succeed(held.pop(0), then=None if at_once else Wish()))
         return True
 
-    return Opened(submit, claim, finish, engine.dispose)
+    return Opened(submit, claim, finish, engine.dispose, following=not at_once)
 
 
-def ours(at_once: int = 1) -> System:
-    name = f"omnifex, {at_once} at once" if at_once > 1 else "omnifex"
+def ours(at_once: int = 0) -> System:
+    name = f"omnifex, {at_once} a claim" if at_once else "omnifex"
     return System(name, partial(open_ours, at_once=at_once))
 
 
@@ -164,5 +168,7 @@ def work(opened: Opened, told: Told) -> bool:
     asked = time.perf_counter()
     if not opened.claim():
         return False
-    told.claims.append(time.perf_counter() - asked)
-    return opened.finish()
+    claimed = time.perf_counter()
+    opened.finish()
+    told.claims.append((time.perf_counter() if opened.following else claimed) - asked)
+    return True

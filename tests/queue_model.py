@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from omnifex_jobs import State
-from omnifex_jobs.moving.rescue import MOST_CRASHES
+from omnifex_jobs.moving.rescue import MOST_CRASHES, MOST_KILLS
 
 LOST = (State.FAILED, State.CANCELED)
 FINAL = (State.SUCCEEDED, *LOST)
@@ -79,15 +79,16 @@ class Model:
             job.attempt -= 1
             self.leave(job, State.QUEUED)
 
-    def lose(self, job: ModelJob, *, died: bool) -> None:
-        """Its worker fell silent, or its process was seen to have died."""
+    def lose(self, job: ModelJob, *, died: bool = False, killed: bool = False) -> None:
+        """Its worker fell silent, or its process was seen to have died, with no other job in it."""
         if job.cancel_asked:
             self.leave(job, State.CANCELED)
             return
         further = job.progress > max(job.crash_progress, 0.0)
         job.crashes = (0 if further else job.crashes) + died
         job.crash_progress = job.progress
-        if job.crashes >= MOST_CRASHES or not (further or job.attempt < job.max_attempts):
+        poison = died and job.crashes >= (MOST_KILLS if killed else MOST_CRASHES)
+        if poison or not (further or job.attempt < job.max_attempts):
             self.leave(job, State.FAILED)
             return
         job.attempt -= further

@@ -3,7 +3,7 @@ import time
 import pytest
 from jobs_cases import artifact, kinds, submit
 
-from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State
+from omnifex_jobs import Claim, JobError, JobQueue, Progress, Report, State, Wish
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.moving.beats import Stop
 
@@ -58,6 +58,42 @@ def test_success_binds_the_artifacts_and_keeps_the_metrics(queue: JobQueue) -> N
     ]
     assert done.completed_at is not None
     assert kinds(queue, done.id) == ["queued", "running", "progress", "succeeded"]
+
+
+def test_the_end_of_a_job_takes_the_next_one_for_the_same_worker(queue: JobQueue) -> None:
+    first, second, third = (submit(queue) for _ in range(3))
+    [claim] = queue.claim("w")
+    [following] = queue.succeed(claim, then=Wish())
+    assert (following.job.id, following.job.worker) == (second.id, "w")
+    assert following.token == claim.successor != claim.token
+    assert queue.holds(following)
+    with pytest.raises(LostClaim):
+        queue.succeed(claim, then=Wish())
+    assert queue.get(third.id).state is State.QUEUED
+    [last] = queue.succeed(following, then=Wish())
+    assert queue.succeed(last, then=Wish()) == []
+    assert queue.get(first.id).state is queue.get(third.id).state is State.SUCCEEDED
+
+
+def test_a_job_that_ends_makes_room_for_the_one_after_it_where_only_one_may_run(
+    queue: JobQueue,
+) -> None:
+    queue.rules.limit("default", 1)
+    ids = [submit(queue).id for _ in range(2)]
+    [claim] = queue.claim("w", limit=2)
+    [following] = queue.succeed(claim, then=Wish())
+    assert [claim.job.id, following.job.id] == ids
+
+
+def test_what_a_process_took_before_it_could_say_so_goes_back_when_it_dies(
+    queue: JobQueue,
+) -> None:
+    submit(queue)
+    second = submit(queue)
+    [claim] = queue.claim("w")
+    queue.succeed(claim, then=Wish())
+    assert queue.crashed([claim]) == [second.id]
+    assert queue.get(second.id).state is State.QUEUED
 
 
 def test_two_jobs_may_share_a_file(queue: JobQueue) -> None:

@@ -28,12 +28,12 @@ def take(queue: JobQueue, **options: object) -> Claim:
     return claim
 
 
-def crash(queue: JobQueue, progress: float | None = None) -> None:
-    """The worker takes the job, gets so far, and its process dies."""
-    [claim] = queue.claim("w")
-    if progress is not None:
+def crash(queue: JobQueue, progress: float | None = None, *, killed: bool = False) -> None:
+    """The worker takes all jobs, gets so far with each, and its process dies."""
+    claims = queue.claim("w", limit=9)
+    for claim in claims if progress is not None else ():
         queue.report(claim, Report(Progress(progress)))
-    assert queue.crashed([claim]) == [claim.job.id]
+    assert queue.crashed(claims, killed=killed) == sorted(claim.job.id for claim in claims)
 
 
 def test_a_timeout_is_told_by_the_beat_and_is_final(queue: JobQueue) -> None:
@@ -80,16 +80,35 @@ def test_a_timeout_that_its_worker_does_not_keep_is_kept_for_it(
     assert error.code == "timeout"
 
 
-def test_a_job_that_kills_its_workers_is_poison(queue: JobQueue) -> None:
+@pytest.mark.parametrize(("killed", "most"), [(False, 2), (True, 3)])
+def test_a_job_whose_process_dies_again_and_again_is_poison(
+    queue: JobQueue, killed: bool, most: int
+) -> None:
     made = submit(queue, max_attempts=9)
-    for _ in range(3):
-        crash(queue)
+    for _ in range(most):
+        assert queue.get(made.id).state is State.QUEUED
+        crash(queue, killed=killed)
     ended = queue.get(made.id)
-    assert (ended.state, ended.crash_count) == (State.FAILED, 3)
+    assert (ended.state, ended.crash_count, ended.suspect) == (State.FAILED, most, True)
     assert ended.error == JobError(
-        "poison", "It was running when its process died 3 times, each time no further."
+        "poison", f"It was running when its process died {most} times, each time no further."
     )
-    assert queue.retry(made.id).crash_count == 0
+    again = queue.retry(made.id)
+    assert (again.crash_count, again.suspect) == (0, False)
+
+
+@pytest.mark.parametrize(("killed", "crashes"), [(False, 1), (True, 0)])
+def test_all_that_ran_where_a_process_died_are_suspects_and_lose_no_attempt(
+    queue: JobQueue, killed: bool, crashes: int
+) -> None:
+    ids = [submit(queue, max_attempts=1).id for _ in range(2)]
+    crash(queue, killed=killed)
+    found = [queue.get(job_id) for job_id in ids]
+    assert [(job.state, job.attempt) for job in found] == [(State.QUEUED, 0)] * 2
+    assert [(job.suspect, job.crash_count) for job in found] == [(True, crashes)] * 2
+    trusted = submit(queue)
+    assert [claim.job.id for claim in queue.claim("v", suspects=False)] == [trusted.id]
+    assert [claim.job.suspect for claim in queue.claim("v", limit=2)] == [True, True]
 
 
 def test_a_crash_after_new_progress_uses_no_attempt(queue: JobQueue) -> None:
@@ -97,7 +116,7 @@ def test_a_crash_after_new_progress_uses_no_attempt(queue: JobQueue) -> None:
     for reached in (0.1, 0.2, 0.3, 0.4, 0.5):
         crash(queue, reached)
     assert (queue.get(made.id).attempt, queue.get(made.id).crash_count) == (0, 1)
-    crash(queue)
+    crash(queue, killed=True)
     assert (queue.get(made.id).state, queue.get(made.id).attempt) == (State.QUEUED, 1)
 
 
@@ -106,7 +125,7 @@ def test_a_job_that_keeps_more_of_its_work_is_no_poison(queue: JobQueue) -> None
     queue = JobQueue(queue._engine, kept=lambda job_id: kept[0])
     made = submit(queue, max_attempts=2)
     for kept[0] in (100, 200, 200, 300):
-        crash(queue)
+        crash(queue, killed=True)
     assert (queue.get(made.id).state, queue.get(made.id).crash_count) == (State.QUEUED, 1)
 
 

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from jobs_cases import artifact
 from queue_model import FINAL, Model, ModelJob
 
-from omnifex_jobs import Claim, JobError, JobQueue, Progress, Recipe, Report, State
+from omnifex_jobs import Claim, JobError, JobQueue, Progress, Recipe, Report, State, Wish
 from omnifex_jobs.database.schema import metadata
 from omnifex_jobs.errors import LostClaim, NotRetryable
 
@@ -102,6 +102,19 @@ class QueueMachine(RuleBasedStateMachine):
         if job := self.held(claim, lambda: self.queue.succeed(claim, [artifact()])):
             self.model.leave(job, State.SUCCEEDED)
 
+    @rule(target=claims, claim=claims)
+    def succeed_and_take(self, claim: Claim) -> Any:
+        taken: list[Claim] = []
+        job = self.held(claim, lambda: taken.extend(self.queue.succeed(claim, then=Wish())))
+        if job:
+            self.model.leave(job, State.SUCCEEDED)
+            expected = self.model.claimable()[:1]
+            assert [self.model.jobs[one.job.id] for one in taken] == expected
+        for one in taken:
+            assert (one.token, one.job.worker) == (claim.successor, claim.job.worker)
+            self.model.take(self.model.jobs[one.job.id], one)
+        return multiple(*taken)
+
     @rule(claim=claims, again=st.booleans())
     def fail(self, claim: Claim, again: bool) -> None:
         delay = 86_400 if again else None
@@ -148,15 +161,20 @@ class QueueMachine(RuleBasedStateMachine):
         held = job.holder is claim
         assert self.queue.rescue() == ([claim.job.id] if held else [])
         if held:
-            self.model.lose(job, died=False)
+            self.model.lose(job)
 
-    @rule(claim=consumes(claims))
-    def die(self, claim: Claim) -> None:
-        job = self.model.jobs[claim.job.id]
-        held = job.holder is claim
-        assert self.queue.crashed([claim]) == ([claim.job.id] if held else [])
-        if held:
-            self.model.lose(job, died=True)
+    @rule(claim=consumes(claims), killed=st.booleans())
+    def die(self, claim: Claim, killed: bool) -> None:
+        """Its process; with the job, or the one that was taken in its place, if either runs."""
+        held = [job for job in self.model.jobs.values() if self.of(job.holder, claim)]
+        crashed = self.queue.crashed([claim], killed=killed)
+        assert [self.model.jobs[job_id] for job_id in crashed] == held
+        for job in held:
+            self.model.lose(job, died=True, killed=killed)
+
+    @staticmethod
+    def of(holder: object, claim: Claim) -> bool:
+        return isinstance(holder, Claim) and holder.token in (claim.token, claim.successor)
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:

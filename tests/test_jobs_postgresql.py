@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -157,6 +158,24 @@ def test_a_row_that_another_holds_is_not_waited_for_for_ever(shared: JobQueue) -
         other.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
         with pytest.raises(DatabaseBusy, match="stayed locked"):
             lock(other, made.id)
+
+
+def test_a_commit_that_a_dead_process_had_begun_is_waited_for(shared: JobQueue) -> None:
+    made = submit(shared)
+    [claim] = shared.claim("w")
+    writing = threading.Event()
+
+    def commit_late() -> None:
+        with shared._engine.begin() as db:
+            lock(db, made.id)
+            writing.set()
+            time.sleep(0.2)
+
+    late = threading.Thread(target=commit_late)
+    late.start()
+    assert writing.wait(10)
+    assert shared.crashed([claim]) == [made.id]
+    late.join()
 
 
 def test_a_reader_of_all_events_misses_none_that_commits_late(shared: JobQueue) -> None:

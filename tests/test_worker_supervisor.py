@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 from studio_cases import TESTS, install_tiles, open_tiles, open_tiles_home, process, tiles, until
 
 from omnifex.device import UnknownDevice
@@ -24,7 +26,8 @@ from omnifex.worker.device_process import died_of
 from omnifex.worker.space import Floor
 from omnifex.worker.supervisor import Supervisor, device_slots
 from omnifex.worker.worker import Worker
-from omnifex_jobs import State
+from omnifex_jobs import Claim, State
+from omnifex_jobs.database.schema import job_attempt
 
 WORKER = ("-m", "omnifex", "worker", "--device", "cpu:0", "--device", "cpu:1")
 Serve = Callable[..., Supervisor]
@@ -118,6 +121,21 @@ def test_a_job_that_does_not_stop_is_ended_with_its_process_and_costs_its_mate_n
     assert mate.wait(120).state is State.SUCCEEDED
     assert outcomes(mate) == ["stop", "succeed"]
     assert mate.record.attempt == 1
+
+
+# A process that is busy
+
+
+def test_a_process_takes_the_next_job_as_it_ends_one(home: Home, serve: Serve) -> None:
+    jobs = [ask(home, steps=2) for _ in range(6)]
+    supervisor = serve(at_once=1)
+    assert all(job.wait(120).state is State.SUCCEEDED for job in jobs)
+    with home.database.begin() as db:
+        tokens = {row.job_id: row.token for row in db.execute(select(job_attempt))}
+    claims = [Claim(home.queue.get(job.id), tokens[job.id], 1) for job in jobs]
+    followed = [one.successor == other.token for one, other in pairwise(claims)]
+    assert any(followed)
+    until(lambda: not supervisor.processes[0].running())
 
 
 # A supervisor that stops

@@ -20,6 +20,7 @@ from omnifex_jobs.records import (
     Report,
     Submission,
     TracePart,
+    Wish,
     Worker,
     new_id,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Submission",
     "TracePart",
     "Wanted",
+    "Wish",
     "Worker",
     "keep_costs",
     "known_costs",

@@ -16,11 +16,9 @@ from omnifex_jobs.finding.search import Wanted, search
 from omnifex_jobs.moving import beats, claims, finish, reports, requests, rescue, staging, workers
 from omnifex_jobs.moving.batches import Batches
 from omnifex_jobs.moving.beats import Stop
-from omnifex_jobs.moving.claims import Wish
 from omnifex_jobs.moving.clock import LeaseWatch
 from omnifex_jobs.moving.moves import record
 from omnifex_jobs.moving.submit import submit_all
-from omnifex_jobs.order.lanes import open_lanes
 from omnifex_jobs.recipe import Recipe
 from omnifex_jobs.records import (
     Artifact,
@@ -32,6 +30,7 @@ from omnifex_jobs.records import (
     Report,
     Submission,
     TracePart,
+    Wish,
     Worker,
 )
 from omnifex_jobs.states import State
@@ -166,17 +165,17 @@ class JobQueue:
         with reading(self._engine) as db:
             return workers.present(db)
 
-    def claim(self, worker_id: str, *, lease_s: float = 30, **wish: Any) -> list[Claim]:
-        """Takes queued jobs of the lowest rank; the wish is the fields of claims.Wish.
+    def claim(self, worker_id: str, **wish: Any) -> list[Claim]:
+        """Takes queued jobs of the lowest rank; the wish is the fields of Wish.
 
         `limit` is how many, `modalities`, `queues` and `most_bytes` what the worker can take,
         `warm` the models that it has in memory; with `above` only jobs of a higher priority.
         """
-        wanted, lease_ms = Wish(**wish), round(lease_s * 1000)
+        wanted = Wish(**wish)
         taken = look_then_write(
             self._engine,
-            lambda db: open_lanes(db, wanted.modalities, wanted.queues),
-            lambda db, lanes: claims.claim(db, worker_id, lease_ms, wanted, lanes),
+            lambda db: claims.lanes_for(db, wanted),
+            lambda db, lanes: claims.claim(db, worker_id, wanted, lanes),
             likely=self._found_last,
         )
         self._found_last = bool(taken)
@@ -218,10 +217,17 @@ class JobQueue:
         artifacts: Sequence[Artifact] = (),
         metrics: Mapping[str, Any] | None = None,
         environment: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Ends the job with its stored files and what it ran on, or LostClaim."""
+        *,
+        then: Wish | None = None,
+    ) -> list[Claim]:
+        """Ends the job with its stored files and what it ran on, or LostClaim.
+
+        `then` takes the next one in the same transaction, and so waits for the disk once, not
+        twice; its token is this claim's `successor`.
+        """
         with self._engine.begin() as db:
             finish.succeed(db, claim, artifacts, metrics or {}, environment)
+            return claims.take_next(db, claim, then) if then else []
 
     def fail(self, claim: Claim, error: JobError, retry_after_s: float | None = None) -> State:
         """Ends the attempt, or LostClaim; returns `scheduled`, `failed` or `canceled`.
@@ -249,14 +255,17 @@ class JobQueue:
         with self._engine.begin() as db:
             finish.release(db, claim)
 
-    def crashed(self, held: Iterable[Claim]) -> list[str]:
-        """Takes back jobs whose process has died, as `rescue` does; those that had ended stay so.
+    def crashed(self, held: Collection[Claim], *, killed: bool = False) -> list[str]:
+        """Takes back all jobs of a process that has died, by itself or `killed` from outside.
 
-        Returns the ids of the others. One whose process died again and again, with no progress in
+        Returns the ids of those that had not ended. They are suspects now, and each should have a
+        process to itself. One that was alone when it died again and again, with no progress in
         between, has failed with code `poison`.
         """
+        death = rescue.Death(alone=len(held) == 1, killed=killed)
+        tokens = [token for claim in held for token in (claim.token, claim.successor)]
         with self._engine.begin() as db:
-            return rescue.rescue(db, [claim.token for claim in held], self._kept, died=True)
+            return rescue.rescue(db, tokens, self._kept, death)
 
     def holds(self, claim: Claim) -> bool:
         """Whether the job is still this claim's."""

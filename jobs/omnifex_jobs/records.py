@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from ulid import ULID
@@ -82,6 +83,7 @@ class Job:
     stall_ms: int | None = None  # how long it may make no progress
     expires_at: int | None = None  # when it is not worth beginning any more
     crash_count: int = 0
+    suspect: bool = False  # it was there when a process died: it has the next one to itself
     tags: tuple[str, ...] = ()
     source: str | None = None  # "replay" or "fork", of the job `source_id`
     source_id: str | None = None
@@ -100,6 +102,29 @@ class Claim:
     job: Job
     token: str
     attempt: int
+
+    @property
+    def successor(self) -> str:
+        """The token of a claim that is made as this one ends: known before anybody has told it."""
+        return sha256(self.token.encode()).hexdigest()[: len(self.token)]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a worker can take; None is no restriction."""
+
+    lease_s: float = 30
+    limit: int = 1
+    modalities: Collection[str] | None = None
+    queues: Collection[str] | None = None
+    above: int | None = None  # only jobs of a higher priority
+    warm: Collection[str] = ()  # models that are in memory
+    most_bytes: int | None = None  # of the largest device: jobs known to need more are left
+    suspects: bool = True  # also jobs that were there when a process died
+
+    @property
+    def choosy(self) -> bool:
+        return bool(self.warm) or self.above is not None
 
 
 @dataclass(frozen=True)

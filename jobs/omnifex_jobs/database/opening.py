@@ -135,7 +135,9 @@ def _supported(url: str) -> URL:
 
 def _open_sqlite(url: URL, driver: ModuleType) -> Engine:
     _make_folder(Path(str(url.database)).parent)
-    engine = create_engine(url, module=driver, max_overflow=-1)
+    engine = create_engine(
+        url, module=driver, max_overflow=-1, connect_args={"cached_statements": sqlite.PREPARED}
+    )
     event.listen(engine, "connect", lambda raw, record: _plainly(url, sqlite.configure, raw))
     event.listen(engine, "begin", _begin)
     return engine

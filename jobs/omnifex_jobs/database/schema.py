@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -85,6 +86,7 @@ job = Table(
     Column("crash_count", Integer, nullable=False, server_default="0"),  # with no progress between
     Column("crash_progress", Float, nullable=False, server_default="-1"),
     Column("crash_kept", BigInteger, nullable=False, server_default="0"),  # bytes of its journal
+    Column("suspect", Boolean, nullable=False, server_default=text("false")),  # of a crash
     Column("timeout_ms", BigInteger),
     Column("stall_ms", BigInteger),
     Column("worker", Text),

@@ -159,6 +159,7 @@ def _job(
         stall_ms=row.stall_ms,
         expires_at=row.expires_at,
         crash_count=row.crash_count,
+        suspect=row.suspect,
         tags=tuple(tags),
         source=row.source,
         source_id=row.source_id,

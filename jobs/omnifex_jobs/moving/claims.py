@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Text, bindparam, insert, or_, select
+from sqlalchemy import Connection, Integer, Text, bindparam, func, insert, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -18,7 +17,7 @@ from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.finding.find import WHOLE, jobs
 from omnifex_jobs.moving.moves import Change, change, make, put
 from omnifex_jobs.order.lanes import Lane, hold_limits, open_lanes, waiting_in
-from omnifex_jobs.records import Claim
+from omnifex_jobs.records import Claim, Wish
 from omnifex_jobs.states import QUEUED, RUNNING
 
 LOOKAHEAD = 32  # jobs that are looked at for a warm model or for urgency
@@ -43,36 +42,22 @@ def _token_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return "CAST(gen_random_uuid() AS TEXT)"
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a worker can take; None is no restriction."""
-
-    limit: int = 1
-    modalities: Collection[str] | None = None
-    queues: Collection[str] | None = None
-    above: int | None = None  # only jobs of a higher priority
-    warm: Collection[str] = ()  # models that are in memory
-    most_bytes: int | None = None  # of the largest device: jobs known to need more are left
-
-    @property
-    def choosy(self) -> bool:
-        return bool(self.warm) or self.above is not None
-
-
 def claim(
-    db: Connection, worker_id: str, lease_ms: int, wish: Wish, lanes: list[Lane]
+    db: Connection, worker_id: str, wish: Wish, lanes: list[Lane], token: str | None = None
 ) -> list[Claim]:
     """Takes jobs lane by lane, always from the one whose first job has the lowest rank.
 
     `lanes` are those that were open a moment ago. Where some are limited, or after one was taken
-    from and another is next, they are looked for again.
+    from and another is next, they are looked for again. A single claim may be given its `token`.
     """
+    assert token is None or wish.limit == 1
     taken: list[Any] = []
     shut: set[str] = set()
-    told = {"its_worker": worker_id, "its_lease": lease_ms}
+    lease_ms = round(wish.lease_s * 1000)
+    told = {"its_worker": worker_id, "its_lease": lease_ms, "its_token": token}
     if any(lane.room is not None for lane in lanes):
         hold_limits(db)
-        lanes = open_lanes(db, wish.modalities, wish.queues)
+        lanes = lanes_for(db, wish)
     while lanes:
         lane, upto = lanes[0], lanes[1].head if len(lanes) > 1 else None
         most = min(wish.limit - len(taken), lane.room or wish.limit)
@@ -82,9 +67,19 @@ def claim(
             shut.add(lane.name)  # nothing that suits, or others are at it
         if len(taken) == wish.limit or (upto is None and lane.room is None):
             break
-        lanes = open_lanes(db, wish.modalities, wish.queues)
+        lanes = lanes_for(db, wish)
         lanes = [lane for lane in lanes if lane.name not in shut]
     return _claims(db, sorted(taken, key=lambda row: (row.rank, row.id)))
+
+
+def take_next(db: Connection, ended: Claim, wish: Wish) -> list[Claim]:
+    """A job in place of one that this transaction ends, for the same worker."""
+    return claim(db, str(ended.job.worker), wish, lanes_for(db, wish), ended.successor)
+
+
+def lanes_for(db: Connection, wish: Wish) -> list[Lane]:
+    """Where there is something for the worker just now."""
+    return open_lanes(db, wish.modalities, wish.queues)
 
 
 def choose(rows: Sequence[Any], most: int, wish: Wish) -> list[str]:
@@ -111,7 +106,7 @@ def _take(
     db: Connection, told: Mapping[str, Any], lane: Lane, most: int, upto: int | None, wish: Wish
 ) -> list[Any]:
     """Up to `most` jobs of the lane, of a rank up to that of the next lane's first."""
-    sized = wish.most_bytes is not None
+    limits = {"sized": wish.most_bytes is not None, "trusted": not wish.suspects}
     where: dict[str, Any] = {
         "its_lane": lane.name,
         "upto": upto,
@@ -119,9 +114,9 @@ def _take(
         "most_bytes": wish.most_bytes,
     }
     if not wish.choosy:
-        taking = _taking(bounded=upto is not None, sized=sized)
+        taking = _taking(bounded=upto is not None, **limits)
     else:
-        seen = db.execute(_first(LOOKAHEAD, bounded=False, sized=sized), where).all()
+        seen = db.execute(_first(LOOKAHEAD, bounded=False, **limits), where).all()
         taking, where = _TAKE_THESE, {"chosen": choose(seen, most, wish)}
     payload = {"worker": told["its_worker"]}
     return make(db, taking, {**told, **where}, payload=payload)
@@ -145,14 +140,14 @@ def _attempt(row: Any) -> dict[str, Any]:
 
 
 @cache
-def _taking(*, bounded: bool, sized: bool) -> Change:
+def _taking(*, bounded: bool, **limits: bool) -> Change:
     """The lane's first jobs, as many as are asked for."""
-    first = _first(bindparam("most", type_=Integer), bounded=bounded, sized=sized)
+    first = _first(bindparam("most", type_=Integer, literal_execute=True), bounded=bounded, **limits)
     return _take_those(select(first.cte("picked").c.id))
 
 
 @cache
-def _first(count: Any, *, bounded: bool, sized: bool) -> Any:
+def _first(count: Any, *, bounded: bool, sized: bool, trusted: bool) -> Any:
     """Jobs of a lane by their ranks, and no more than one may look at."""
     conditions = [waiting_in(bindparam("its_lane"))]
     if bounded:
@@ -160,6 +155,8 @@ def _first(count: Any, *, bounded: bool, sized: bool) -> Any:
     if sized:
         fits = job.c.need_bytes <= bindparam("most_bytes")
         conditions.append(or_(job.c.need_bytes.is_(None), fits))
+    if trusted:
+        conditions.append(~job.c.suspect)
     columns = (job.c.id, job.c.rank, job.c.model, job.c.priority)
     lowest = select(*columns).where(*conditions).order_by(job.c.rank, job.c.id)
     return lowest.limit(count).with_for_update(skip_locked=True)
@@ -174,7 +171,7 @@ def _take_those(ids: Any) -> Change:
         returning=(*WHOLE, job.c.claim_token),
         attempt=job.c.attempt + 1,
         worker=bindparam("its_worker"),
-        claim_token=new_token(),
+        claim_token=func.coalesce(bindparam("its_token", type_=Text), new_token()),
         lease_until=now_ms() + bindparam("its_lease"),
         lease_ms=bindparam("its_lease"),
         started_at=now_ms(),

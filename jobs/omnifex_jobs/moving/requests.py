@@ -62,6 +62,7 @@ def retry(db: Connection, job_id: str) -> Job:
         "crash_count": 0,
         "crash_progress": -1.0,
         "crash_kept": 0,
+        "suspect": False,
         **_place_without_time(),
         "lane": lane(found.queue, found.modality, terms(db, found.owner)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
@@ -17,8 +18,26 @@ from omnifex_jobs.moving.moves import move
 from omnifex_jobs.records import JobError
 from omnifex_jobs.states import CANCELED, FAILED, QUEUED, RUNNING, State
 
-MOST_CRASHES = 3  # with no progress between them
+MOST_CRASHES = 2  # with no progress between them …
+MOST_KILLS = 3  # … where the last was a kill from outside: that may be nobody's fault
 GRACE_MS = 30_000  # in which a worker ends a job that has had its time, before it is taken away
+
+
+@dataclass(frozen=True)
+class Death:
+    """A process was seen to die; a worker that only fell silent tells nothing of its jobs."""
+
+    alone: bool  # it had one job: no other can be to blame
+    killed: bool  # from outside: by a person, or by the system for want of memory
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is held against each job that was there."""
+        return self.alone or not self.killed
+
+    @property
+    def most(self) -> int:
+        return MOST_KILLS if self.killed else MOST_CRASHES
 
 
 def silent(db: Connection, watch: LeaseWatch) -> list[str]:
@@ -50,19 +69,23 @@ def _seen_so_long(rows: Sequence[Any], watch: LeaseWatch) -> list[Any]:
 
 
 def rescue(
-    db: Connection, tokens: Sequence[str], kept: Callable[[str], int], *, died: bool = False
+    db: Connection,
+    tokens: Sequence[str],
+    kept: Callable[[str], int],
+    death: Death | None = None,
 ) -> list[str]:
     """Decides what becomes of each job that one of these claims still holds; returns their ids.
 
-    `kept` tells how many bytes of a job's work are kept by now. Where a process was seen to have
-    `died`, one of its jobs may be to blame; a worker that fell silent tells nothing of its jobs.
+    `kept` tells how many bytes of a job's work are kept by now. What a dead process was writing
+    is waited for: PostgreSQL may be at its commit still.
     """
     held = select(job, now_ms().label("now")).where(
         in_state(RUNNING), job.c.claim_token.in_(tokens)
     )
-    rows = db.execute(held.order_by(job.c.id).with_for_update(of=job, skip_locked=True)).all()
+    locked = held.order_by(job.c.id).with_for_update(of=job, skip_locked=death is None)
+    rows = db.execute(locked).all()
     for row in rows:
-        target, error, values = _after_loss(row, kept, died)
+        target, error, values = _after_loss(row, kept, death)
         same = (job.c.id == row.id, job.c.claim_token == row.claim_token)
         told = {"worker": row.worker}
         move(db, "rescue", RUNNING, target, *same, error=error, payload=told, **values)
@@ -70,24 +93,31 @@ def rescue(
 
 
 def _after_loss(
-    row: Any, kept: Callable[[str], int], died: bool
+    row: Any, kept: Callable[[str], int], death: Death | None
 ) -> tuple[State, JobError | None, dict[str, Any]]:
     if row.cancel_requested_at is not None:
         return CANCELED, canceled_error(row.cancel_reason), {}
     if reason(row, row.now, GRACE_MS) is Stop.TIMEOUT:
         return FAILED, overdue_error(row, Stop.TIMEOUT), {}
-    return _after_crash(row, kept(row.id), died)
+    return _after_crash(row, kept(row.id), death)
 
 
-def _after_crash(row: Any, kept: int, died: bool) -> tuple[State, JobError | None, dict[str, Any]]:
-    """Tried again while attempts remain; one that got further than before the last uses none up."""
+def _after_crash(
+    row: Any, kept: int, death: Death | None
+) -> tuple[State, JobError | None, dict[str, Any]]:
+    """Tried again while attempts remain.
+
+    None is used up by one that got further than before the last, or that others may have killed.
+    """
     further = row.progress > max(row.crash_progress, 0.0) or kept > row.crash_kept
-    crashes = (0 if further else row.crash_count) + died
+    crashes = (0 if further else row.crash_count) + (death is not None and death.counts)
     values = {"crash_count": crashes, "crash_progress": row.progress, "crash_kept": kept}
-    if crashes >= MOST_CRASHES:
-        message = f"It was running when its process died {crashes} times, each time no further."
-        return FAILED, JobError("poison", message), values
-    if further:
+    if death:
+        values["suspect"] = True
+        if death.alone and crashes >= death.most:
+            message = f"It was running when its process died {crashes} times, each time no further."
+            return FAILED, JobError("poison", message), values
+    if further or (death and not death.alone):
         return QUEUED, None, {**values, "attempt": row.attempt - 1}
     if row.attempt < row.max_attempts:
         return QUEUED, None, values

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from omnifex.home import Home
 from omnifex.worker import forked
-from omnifex.worker.failure import delay_after
 from omnifex.worker.forking import context
-from omnifex_jobs import Claim, JobsError
-from omnifex_jobs.errors import LostClaim
+from omnifex.worker.giving_back import GivingBack, Owed
+from omnifex_jobs import Claim, JobsError, Wish
 
 if TYPE_CHECKING:
     from omnifex.engine.memory.resident import Resident
@@ -52,9 +51,9 @@ class DeviceProcess:
         self._changing = threading.Condition()
         self._held: dict[str, Claim] = {}  # by token
         self._waiting: list[Claim] = []  # those of them that the process has not yet
-        self._suspects: set[str] = set()  # jobs that were there when a process died
         self._told: dict[str, float] = {}  # when those were told to stop that were
-        self._owed: list[tuple[Claim, bool]] = []  # to be given back; whether they crashed
+        self._giving_back = GivingBack(home)
+        self._refilled: Wish | None = None  # as it was told last
         self._status: Mapping[str, Any] = {}
         self._ready, self._closing = False, threading.Event()
         self._beginnings = 0  # since one was ready
@@ -79,7 +78,7 @@ class DeviceProcess:
 
     def running(self) -> list[Claim]:
         with self._changing:
-            return [*self._held.values(), *(claim for claim, _ in self._owed)]
+            return [*self._held.values(), *self._giving_back.claims()]
 
     def start(self, claim: Claim) -> bool:
         with self._changing:
@@ -89,6 +88,15 @@ class DeviceProcess:
             self._waiting.append(claim)
         self._send()
         return True
+
+    def refill(self, wish: Wish | None) -> None:
+        """Not while some wait, for one of them may be a suspect."""
+        with self._changing:
+            alone = any(claim.job.suspect for claim in self._held.values())
+            wish = None if self._waiting or alone or not self._ready else wish
+            changed, self._refilled = wish != self._refilled, wish
+        if changed:
+            self._say("refill", wish)
 
     def cancel(self, job_id: str) -> None:
         with self._changing:
@@ -122,19 +130,7 @@ class DeviceProcess:
 
     def keep(self) -> None:
         """Give back what could not be given back so far."""
-        with self._changing:
-            owed, self._owed = self._owed, []
-        while owed:
-            try:
-                self._give_back(*owed[0])
-            except LostClaim:  # it had ended, or another has it
-                pass
-            except JobsError:
-                with self._changing:
-                    self._owed += owed
-                raise
-            owed.pop(0)
-            self._home.news.ring()
+        self._giving_back.settle()
 
     def close(self) -> None:
         self._closing.set()
@@ -153,7 +149,7 @@ class DeviceProcess:
         process.start()
         theirs.close()
         with self._changing:
-            self._pipe, self._process = ours, process
+            self._pipe, self._process, self._refilled = ours, process, None
         self._beginnings += 1
 
     def _watch(self) -> None:
@@ -169,8 +165,11 @@ class DeviceProcess:
         """Seconds until the next process begins: none after one that had been ready."""
         if not self._beginnings:
             return 0.0
-        killed = self._process.exitcode == -9
-        return min(2.0**self._beginnings / 4, KILLED_PAUSE_S if killed else LONGEST_PAUSE_S)
+        longest = KILLED_PAUSE_S if self._was_killed() else LONGEST_PAUSE_S
+        return min(2.0**self._beginnings / 4, longest)
+
+    def _was_killed(self) -> bool:
+        return bool(self._process.exitcode == -signal.SIGKILL)
 
     def _follow(self) -> None:
         """Hear what it says, until it has died."""
@@ -198,16 +197,24 @@ class DeviceProcess:
         if word == "ready":
             self._beginnings, self._ready = 0, not self._closing.is_set()
             self._home.news.ring()
+        elif word == "took":
+            self._hold(*about)
         elif word == "ended":
             self._forget(*about)
         else:
             (self._status,) = about
         return True
 
+    def _hold(self, claim: Claim) -> None:
+        """What it took in place of a job; where all is to go back, this too."""
+        with self._changing:
+            self._held[claim.token] = claim
+        if self._closing.is_set():
+            self.cancel(claim.job.id)
+
     def _forget(self, token: str) -> None:
         with self._changing:
-            if claim := self._held.pop(token, None):
-                self._suspects.discard(claim.job.id)
+            self._held.pop(token, None)
             self._told.pop(token, None)
             self._changing.notify_all()
         self._send()
@@ -222,14 +229,14 @@ class DeviceProcess:
 
     def _may_start(self, claim: Claim) -> bool:
         there = self._there()
-        return not there or not any(c.job.id in self._suspects for c in [claim, *there])
+        return not there or not any(one.job.suspect for one in [claim, *there])
 
     def _take_waiting(self, claims: list[Claim]) -> None:
         """Owe what the process never had."""
         for claim in claims:
             self._waiting.remove(claim)
             del self._held[claim.token]
-            self._owed.append((claim, False))
+            self._giving_back.owe([Owed([claim])])
 
     def _there(self) -> list[Claim]:
         """The claims that the process has."""
@@ -247,14 +254,14 @@ class DeviceProcess:
 
     def _take_all(self) -> None:
         """Kill the process; its jobs go on elsewhere, and none loses an attempt by that."""
-        self._owe(crashed=False)
+        self._owe()
         self._process.kill()
 
     def _bury(self) -> None:
         """Owe its jobs, and give them back at once where the database can be reached."""
         self._process.kill()  # where it only closed the pipe
         self._process.join()
-        self._owe(crashed=True)
+        self._owe(died=True)
         self._pipe.close()
         if not self._closing.is_set():
             why = died_of(self._process.exitcode)
@@ -262,24 +269,16 @@ class DeviceProcess:
         with suppress(JobsError):
             self.keep()
 
-    def _owe(self, *, crashed: bool) -> None:
-        """Only a job that was alone is known to be the cause of a crash; others become suspects."""
+    def _owe(self, *, died: bool = False) -> None:
+        """All that is held; what waited in here has nothing to do with a death."""
         with self._changing:
             self._ready, self._status = False, {}
-            there = self._there()
-            blamed = there if crashed and len(there) == 1 else []
-            if crashed:
-                self._suspects.update(claim.job.id for claim in there)
-            self._owed += [(claim, claim in blamed) for claim in self._held.values()]
+            there = self._there() if died else []
+            others = [Owed([one]) for one in self._held.values() if one not in there]
+            dead = [Owed(there, died, self._was_killed())] if there else []
+            self._giving_back.owe([*others, *dead])
             for table in (self._held, self._waiting, self._told):
                 table.clear()
-
-    def _give_back(self, claim: Claim, crashed: bool) -> None:
-        """A crash is counted, for a job may be the cause; who was only told to stop is innocent."""
-        if crashed:
-            self._home.queue.crashed([claim])
-        else:
-            self._home.queue.stop(claim, delay_after(claim.attempt))
 
     def _say(self, *words: Any) -> None:
         """To a process that has just died, in vain: its jobs are given back anyhow."""

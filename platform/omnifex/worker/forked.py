@@ -1,7 +1,8 @@
 """The process of one device: runs the jobs that its supervisor sends, with an engine of its own.
 
-It writes progress, files and the ends of jobs itself, each write under its claim's token. It never
-claims and never beats: what it has is held, given back and given up by the supervisor.
+It writes progress, files and the ends of jobs itself, each write under its claim's token; with the
+end of a job it takes the next one, where the supervisor lets it. It never beats: what it has is
+held, given back and given up by the supervisor.
 """
 
 from __future__ import annotations
@@ -46,16 +47,17 @@ def serve(
 
 
 class Forked:
-    """Does what the supervisor says: start, cancel, release, close."""
+    """Does what the supervisor says: start, refill, cancel, release, close."""
 
     def __init__(
         self, pipe: Connection[Any, Any], home: Home, device: str, memory: int | None
     ) -> None:
         self._pipe, self._home = pipe, home
         self._sending = Lock()
-        self._performer = Performer(home, [device], memory, self._say_ended)
+        self._performer = Performer(home, [device], memory, self._say_took, self._say_ended)
         self._verbs: dict[str, Callable[..., object]] = {
             "start": self._performer.start,
+            "refill": self._performer.refill,
             "cancel": self._performer.cancel,
             "release": self._performer.ask_back,
             "close": self._close,
@@ -86,6 +88,9 @@ class Forked:
 
     def _close(self) -> None:
         self._closed.set()
+
+    def _say_took(self, claim: Claim) -> None:
+        self._say("took", claim)
 
     def _say_ended(self, claim: Claim) -> None:
         self._say("ended", claim.token)

@@ -10,7 +10,7 @@ from omnifex.home import Home
 from omnifex.worker.costs import CostBook
 from omnifex.worker.engines import Engines
 from omnifex.worker.run import Run
-from omnifex_jobs import Claim
+from omnifex_jobs import Claim, Wish
 
 if TYPE_CHECKING:
     from omnifex.engine.memory.resident import Resident
@@ -31,6 +31,9 @@ class Performing(Protocol):
 
     def start(self, claim: Claim) -> bool:
         """Begin the job, which ends by itself; False where it cannot: nothing has happened then."""
+
+    def refill(self, wish: Wish | None) -> None:
+        """What each job that succeeds takes in its place, from now on; None for nothing."""
 
     def cancel(self, job_id: str) -> None:
         """Stop the job, if it runs, at its next component call."""
@@ -62,12 +65,15 @@ class Performer:
         home: Home,
         devices: Sequence[str] | None = None,
         memory: int | None = None,
+        took: Callable[[Claim], object] = lambda claim: None,
         ended: Callable[[Claim], object] = lambda claim: None,
     ) -> None:
-        self._home, self._ended = home, ended
+        self._home, self._took, self._ended = home, took, ended
         self._costs = CostBook(home.database)
         self.lending = Engines(devices, self._costs.restore, memory)
         self._runs: dict[Run, threading.Thread] = {}
+        self._starting = threading.Lock()
+        self._wish: Wish | None = None
 
     @property
     def engines(self) -> int:
@@ -80,12 +86,16 @@ class Performer:
         return [run.claim for run in list(self._runs)]
 
     def start(self, claim: Claim) -> bool:
-        run = Run(self._home, claim, self.lending)
+        run = Run(self._home, claim, self.lending, self._succeed)
         name = f"run-{claim.job.id}"
         thread = threading.Thread(target=self._perform, args=[run], name=name, daemon=True)
-        self._runs[run] = thread
-        thread.start()
+        with self._starting:
+            self._runs[run] = thread
+            thread.start()
         return True
+
+    def refill(self, wish: Wish | None) -> None:
+        self._wish = wish
 
     def cancel(self, job_id: str) -> None:
         for run in list(self._runs):
@@ -97,10 +107,10 @@ class Performer:
             run.stop()
 
     def release(self) -> None:
-        runs = dict(self._runs)
-        self.ask_back()
-        for thread in runs.values():
-            thread.join()
+        while runs := self._begun():  # one that was just ending may have taken another
+            self.ask_back()
+            for thread in runs:
+                thread.join()
 
     def status(self) -> Mapping[str, Any]:
         return self.lending.status()
@@ -116,6 +126,16 @@ class Performer:
             self._costs.keep(every=0)
         finally:
             self.lending.close()
+
+    def _begun(self) -> list[threading.Thread]:
+        with self._starting:
+            return list(self._runs.values())
+
+    def _succeed(self, claim: Claim, *made: Any) -> None:
+        """End a job; the one that it takes in its place begins at once."""
+        for following in self._home.queue.succeed(claim, *made, then=self._wish):
+            self._took(following)
+            self.start(following)
 
     def _perform(self, run: Run) -> None:
         try:

@@ -35,9 +35,11 @@ log = logging.getLogger("omnifex.worker")
 class Run:
     """One attempt at one job, in a thread of its own beside the engine's."""
 
-    def __init__(self, home: Home, claim: Claim, engines: Engines) -> None:
+    def __init__(
+        self, home: Home, claim: Claim, engines: Engines, succeed: Callable[..., None]
+    ) -> None:
         self.claim = claim
-        self._home, self._engines = home, engines
+        self._home, self._engines, self._succeed = home, engines, succeed
         self._durability = Durability(home, claim)
         self._stop = threading.Event()
         self._running: RunningJob | None = None
@@ -127,7 +129,7 @@ class Run:
         measured = {**outcome.metrics, "store_time": time.perf_counter() - began}
         metrics = {**measured, **self._waited()}
         ended = (self.claim, artifacts, metrics, self._environment)
-        self._end(lambda: self._home.queue.succeed(*ended))
+        self._end(lambda: self._succeed(*ended))
 
     def _store(self, files: Sequence[File]) -> list[Artifact]:
         artifacts: list[Artifact] = []

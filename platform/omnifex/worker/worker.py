@@ -19,7 +19,7 @@ from omnifex.versions import version
 from omnifex.worker.capacity import most_bytes
 from omnifex.worker.performer import Performer, Performing
 from omnifex.worker.space import Floor
-from omnifex_jobs import Claim, JobsError
+from omnifex_jobs import Claim, JobsError, Wish
 
 if TYPE_CHECKING:
     from omnifex.engine.memory.resident import Resident
@@ -101,6 +101,7 @@ class Worker:
     def _wind_down(self, claims: threading.Thread, *others: threading.Thread) -> None:
         """Claim nothing more, hold the leases until all has been given back, say goodbye."""
         claims.join()
+        self.performer.refill(None)
         self._safely(self.performer.release)
         self._ended.set()
         for thread in others:
@@ -115,7 +116,11 @@ class Worker:
             self._home.news.wait(heard, IDLE_POLL_S if idle else POLL_S)
 
     def _claim(self) -> None:
-        """Take as many jobs as there is room for, and start them."""
+        """Take as many jobs as there is room for, and start them.
+
+        From then on, each that succeeds takes another in its place.
+        """
+        self.performer.refill(self._refill())
         while claims := self._take():
             self._busy_at = time.monotonic()
             for claim in claims:
@@ -132,24 +137,27 @@ class Worker:
         priorities = [claim.job.priority for claim in self.performer.running()]
         room = self._at_once * self.performer.engines - len(priorities)
         if room > 0:
-            claims = self._claimed(room)
+            claims = self._home.queue.claim(self.id, **self._wish(limit=room))
         elif room > -FOR_URGENT:
-            claims = self._claimed(1, above=max(priorities))
+            claims = self._home.queue.claim(self.id, **self._wish(above=max(priorities)))
         else:
             return []
         self._models.extend({claim.job.model for claim in claims}.difference(self._models))
         return claims
 
-    def _claimed(self, limit: int, **which: Any) -> list[Claim]:
-        return self._home.queue.claim(
-            self.id,
-            lease_s=self._lease_s,
-            limit=limit,
-            modalities=self._home.plugins.modalities,
-            warm=set(self._models),
-            most_bytes=self._most_bytes,
+    def _refill(self) -> Wish | None:
+        """What takes the place of a job: nothing where more run than there is room for."""
+        full = len(self.performer.running()) > self._at_once * self.performer.engines
+        return None if self._full or full else Wish(**self._wish(suspects=False))
+
+    def _wish(self, **which: Any) -> dict[str, Any]:
+        return {
+            "lease_s": self._lease_s,
+            "modalities": tuple(self._home.plugins.modalities),
+            "warm": frozenset(self._models),
+            "most_bytes": self._most_bytes,
             **which,
-        )
+        }
 
     def _keep_claims(self) -> None:
         """Beat often while there is something to hold, and do the housekeeping of the home."""
