@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from jobs_cases import open_queue, submissions, submit
@@ -12,7 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from omnifex_jobs import JobQueue, State, migrate, open_database, reading, sqlite_advice
+from omnifex_jobs import JobQueue, State, Wish, migrate, open_database, reading, sqlite_advice
 from omnifex_jobs.database import sqlite
 from omnifex_jobs.database.migrate import HEAD, upgrade
 from omnifex_jobs.database.schema import metadata
@@ -295,3 +296,31 @@ def test_every_error_has_a_code_of_its_own() -> None:
 def test_importing_the_package_imports_neither_torch_nor_alembic() -> None:
     program = "import sys, omnifex_jobs; print({'torch', 'alembic'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"
+
+
+def test_what_is_done_for_every_job_is_prepared_once(tmp_path: Path) -> None:
+    queue = open_queue(tmp_path / "omnifex.db")
+    queue.submit_many(submissions(9))
+    [claim] = queue.claim("w")
+    prepared: list[tuple[object, ...]] = []
+
+    def asked(action: int, *about: object) -> int:
+        """SQLite asks for leave for all that a statement will touch, when it prepares it."""
+        if action not in (sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_PRAGMA):
+            prepared.append(about)
+        return sqlite3.SQLITE_OK
+
+    def one() -> None:
+        nonlocal claim
+        [claim] = queue.succeed(claim, then=Wish())
+        queue.succeed(claim)
+        [claim] = queue.claim("w")
+
+    one()
+    with queue._engine.connect() as db:
+        raw: Any = db.connection.dbapi_connection
+        raw.set_authorizer(asked)
+    one()  # whoever asks for leave makes all statements be prepared again
+    prepared.clear()
+    one()
+    assert prepared == []

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, literal_column, select
+from sqlalchemy import ColumnElement, Integer, Table, literal_column, select
 
 from omnifex_jobs.database.schema import job
 from omnifex_jobs.states import FINAL, State
 
 SLICE = 500  # ids in one statement: the number of parameters is limited
+
+
+def rows(count: int) -> ColumnElement[int]:
+    """For `limit`: where it is a parameter, SQLite prepares the statement anew each time."""
+    return literal_column(str(count), Integer)
 
 
 def in_state(state: State) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ PATIENCE_S = 30.0  # how long a writer waits for its turn before `database_busy`
 SWITCH_S = 0.2
 LONG_S = 0.05  # after so much waiting a writer is as impatient as it gets
 LOG_PAGES = 4000  # 16 MB of log before it is written back: what is written often is so only once
-PREPARED = 512  # statements that a connection keeps; pysqlite3 throws out the newest, not the oldest
+PREPARED = 512  # statements kept by a connection; where it has no room, pysqlite3 drops the newest
 PATIENCE = f"PRAGMA busy_timeout={PATIENCE_S * 1000:.0f}"
 NO_PATIENCE = "PRAGMA busy_timeout=0"
 NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "ceph", "fuse.sshfs", "beegfs", "gpfs")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Integer, Text, bindparam, func, insert, or_, 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from omnifex_jobs.database.conditions import in_state
+from omnifex_jobs.database.conditions import in_state, rows
 from omnifex_jobs.database.opening import now_ms
 from omnifex_jobs.database.schema import job, job_attempt
 from omnifex_jobs.errors import LostClaim
@@ -20,7 +20,7 @@ from omnifex_jobs.order.lanes import Lane, hold_limits, open_lanes, waiting_in
 from omnifex_jobs.records import Claim, Wish
 from omnifex_jobs.states import QUEUED, RUNNING
 
-LOOKAHEAD = 32  # jobs that are looked at for a warm model or for urgency
+LOOKAHEAD = rows(32)  # jobs that are looked at for a warm model or for urgency
 WARMTH_MS = 60_000  # a job whose model is in memory passes others that came this much before it
 
 
@@ -142,7 +142,8 @@ def _attempt(row: Any) -> dict[str, Any]:
 @cache
 def _taking(*, bounded: bool, **limits: bool) -> Change:
     """The lane's first jobs, as many as are asked for."""
-    first = _first(bindparam("most", type_=Integer, literal_execute=True), bounded=bounded, **limits)
+    most = bindparam("most", type_=Integer, literal_execute=True)  # see `rows`
+    first = _first(most, bounded=bounded, **limits)
     return _take_those(select(first.cte("picked").c.id))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from omnifex_jobs.database.conditions import in_state
+from omnifex_jobs.database.conditions import in_state, rows
 from omnifex_jobs.database.opening import now_ms
 from omnifex_jobs.database.schema import job
 from omnifex_jobs.moving.moves import move, settle
@@ -17,7 +17,7 @@ EXPIRED = JobError("expired", "It had not begun when it expired.")
 def anything_to_stage(db: Connection) -> bool:
     """Asked first, so that an idle worker takes no write lock."""
     reasons = (in_state(BLOCKED), in_state(SCHEDULED) & _due(), _expired())
-    return any(db.execute(select(job.c.id).where(it).limit(1)).first() for it in reasons)
+    return any(db.execute(select(job.c.id).where(it).limit(rows(1))).first() for it in reasons)
 
 
 def stage(db: Connection) -> int:

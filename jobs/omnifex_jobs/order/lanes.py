@@ -18,20 +18,18 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    literal_column,
     null,
     select,
     union_all,
 )
 
-from omnifex_jobs.database.conditions import in_state
+from omnifex_jobs.database.conditions import in_state, rows
 from omnifex_jobs.database.schema import job
 from omnifex_jobs.database.schema_knowledge import owner, queue
 from omnifex_jobs.order.owners import Owner
 from omnifex_jobs.states import QUEUED, RUNNING
 
 LANE = "lane"
-ONE = literal_column("1")  # where LIMIT is a parameter, SQLite prepares a statement anew each time
 
 
 class Lane(NamedTuple):
@@ -87,7 +85,7 @@ def _heads() -> Any:
         select(after.correlate(lanes).scalar_subquery()).where(lanes.c.lane.is_not(None))
     )
     head = select(job.c.rank).where(in_state(QUEUED), job.c.lane == lanes.c.lane)
-    lowest = head.order_by(job.c.rank, job.c.id).limit(ONE).correlate(lanes).scalar_subquery()
+    lowest = head.order_by(job.c.rank, job.c.id).limit(rows(1)).correlate(lanes).scalar_subquery()
     never = cast(null(), BigInteger).label("paused_at")
     columns = (literal(LANE).label("kind"), lanes.c.lane.label("name"), lowest.label("number"))
     return select(*columns, never).where(lanes.c.lane.is_not(None))

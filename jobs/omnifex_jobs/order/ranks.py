@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from omnifex_jobs.database.conditions import in_state
+from omnifex_jobs.database.conditions import in_state, rows
 from omnifex_jobs.database.opening import now_ms
 from omnifex_jobs.database.schema import job
 from omnifex_jobs.order.owners import Owner
@@ -75,5 +75,5 @@ _LAST = (
         job.c.priority == bindparam("its_priority"),
     )
     .order_by(job.c.owner.desc(), job.c.priority.desc(), job.c.fair_at.desc())
-    .limit(1)
+    .limit(rows(1))
 )

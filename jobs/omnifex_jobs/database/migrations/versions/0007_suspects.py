@@ -8,5 +8,5 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    column = sa.Column("suspect", sa.Boolean(), nullable=False, server_default=sa.text("false"))
-    op.add_column("job", column)
+    no = sa.text("false")
+    op.add_column("job", sa.Column("suspect", sa.Boolean(), nullable=False, server_default=no))
