@@ -61,8 +61,8 @@ MOVES = (
         RUNNING,
         FAILED,
         "rescue",
-        "the lease ran out on the last attempt (error code `lost_worker`), or for the third time "
-        "with no progress between (`poison`), or a timeout was not kept (`timeout`)",
+        "the lease ran out on the last attempt (error code `lost_worker`), or its process "
+        "died again with no progress between (`poison`), or a timeout was not kept (`timeout`)",
     ),
     Move(RUNNING, CANCELED, "rescue", "the lease ran out and a cancel was asked for"),
     Move(BLOCKED, CANCELED, "cancel", "the user asks"),
