@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,10 +25,11 @@ from benchmarks.faults_plugin import open_speck_home
 from benchmarks.postgres_server import PostgresServer, die_with_parent
 from omnifex.home import Home, places
 from omnifex.order import Order
-from omnifex.submission import submit
-from omnifex_jobs import Job, Recipe, State
+from omnifex.submission import draft
+from omnifex_jobs import Job, Recipe, State, Submission
 
 ROOT = Path(__file__).parents[1]
+Log = int | IO[bytes]
 LEASE_S = 4.0
 ATTEMPTS = 1000
 PATIENCE_S = 120.0
@@ -86,12 +89,14 @@ class Supervised:
     def devices(self) -> list[psutil.Process]:
         """The processes that run jobs: the forks of the one that was forked from."""
         with suppress(psutil.NoSuchProcess):
-            direct = psutil.Process(self.process.pid).children()
-            return [fork for one in direct for fork in one.children() if lives(fork)]
+            return [one for one in self.family() if one.ppid() != self.process.pid and lives(one)]
         return []
 
     def complete(self) -> bool:
         return len(self.devices()) == self.slots
+
+    def until_complete(self) -> None:
+        until(self.complete, every=0.1)  # each look reads the list of all processes
 
 
 @dataclass
@@ -103,28 +108,28 @@ class Bench:
     artifacts: Path | None
     chance: random.Random
     server: PostgresServer | None = None
-    log: int | IO[bytes] = subprocess.DEVNULL  # where the workers say what they think of it
+    log: Log = subprocess.DEVNULL  # where the workers say what they think of it
     acknowledged: list[str] = field(default_factory=list)
     workers: list[Supervised] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.home: Home = open_speck_home(self.address, self.artifacts and str(self.artifacts))
-        first = submit(self.home, "speck", {"prompt": "first", "seed": 1}, None, Order())
-        self.acknowledged.append(first.id)
-        self._body = dict(first.recipe)
+        drawn = draft(self.home, "speck", {"prompt": "speck"}, None, Order())
+        self._body = drawn.submission.recipe.body
 
     def submit(self, count: int, prompt: str = "speck", **options: Any) -> list[str]:
         """Acknowledged jobs; `steps` and `pace` go into the request, the rest into the queue."""
         asked = {key: options.pop(key) for key in ("steps", "pace") if key in options}
         options.setdefault("max_attempts", ATTEMPTS)
-        ids = []
-        for _ in range(count):
-            request = {**self._body["request"], "prompt": prompt, **asked}
+        body = self._body
+        requests = [{**body["request"], "prompt": prompt, **asked} for _ in range(count)]
+        for request in requests:
             request["seed"] = self.chance.randrange(50)  # few, so that equal ones are compared
-            recipe = Recipe({**self._body, "request": request})
-            ids.append(
-                self.home.queue.submit(recipe, modality="speck", model="specks", **options).id
-            )
+        made = self.home.queue.submit_many(
+            Submission(Recipe({**body, "request": request}), "speck", "specks", **options)
+            for request in requests
+        )
+        ids = [job.id for job in made]
         self.acknowledged += ids
         return ids
 
@@ -175,8 +180,9 @@ class Bench:
     def until_over(self, ids: Sequence[str]) -> None:
         until(lambda: len(self.home.queue.over(ids)) == len(set(ids)))
 
-    def count(self, state: State) -> int:
-        return self.home.queue.counts()[state]
+    def count(self, *states: State) -> int:
+        counts = self.home.queue.counts()
+        return sum(counts[state] for state in states)
 
     def running(self) -> int:
         return self.count(State.RUNNING)
@@ -184,10 +190,14 @@ class Bench:
     def succeeded(self, ids: Sequence[str]) -> int:
         return sum(job.state is State.SUCCEEDED for job in self.jobs(ids))
 
-    def value(self, query: str) -> Any:
-        """Of one row, as the database itself has it."""
+    def rows(self, query: str) -> Sequence[Any]:
+        """As the database itself has them."""
         with self.home.database.begin() as db:
-            return db.execute(text(query)).scalar()
+            return db.execute(text(query)).all()
+
+    def value(self, query: str) -> Any:
+        """Of one row."""
+        return self.rows(query)[0][0]
 
     def stop(self, worker: Supervised) -> None:
         """End it for good."""
@@ -200,12 +210,33 @@ class Bench:
         return list(violations(read(address), self.acknowledged, folder / "artifacts"))
 
 
-def until(ready: Callable[[], object], seconds: float = PATIENCE_S) -> float:
+@contextmanager
+def opened(kind: str, chance: random.Random, log: Log = subprocess.DEVNULL) -> Iterator[Bench]:
+    """A bench in a temporary folder, on PostgreSQL with a server of its own."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, server = Path(name), None
+        if kind == "postgresql":
+            server = PostgresServer()
+            stack.callback(server.close)
+        where = (server.url(), folder / "files") if server else (str(folder / "home"), None)
+        bench = Bench(kind, *where, chance, server, log)
+        stack.callback(bench.close)
+        yield bench
+
+
+def until(ready: Callable[[], object], seconds: float = PATIENCE_S, every: float = 0.02) -> float:
     """Seconds that it took; what never comes shows in the report."""
     began = time.monotonic()
     while not ready() and time.monotonic() < began + seconds:
-        time.sleep(0.02)
+        time.sleep(every)
     return time.monotonic() - began
+
+
+def forking() -> Any:
+    """Processes that need no torch, forked in milliseconds from one that has imported the rest."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.faults_schedules", "benchmarks.faults_power"])
+    return context
 
 
 def lives(one: psutil.Process) -> bool:

@@ -16,7 +16,8 @@ def wrong_clocks(bench: Bench) -> Iterator[Figure]:
     ids = bench.submit(6, **LONG, timeout_ms=TIMEOUT_MS)
     until(lambda: all(bench.home.queue.attempts(one) for one in ids))
     wrong = [bench.start("cpu:0", clock=clock) for clock in CLOCKS]
-    until(lambda: all(worker.complete() for worker in wrong))
+    for worker in wrong:
+        worker.until_complete()
     ids += bench.submit(8, **LONG, timeout_ms=TIMEOUT_MS)
     bench.until_over(ids)
     for worker in wrong:

@@ -47,7 +47,7 @@ def disk_full(bench: Bench) -> Iterator[Figure]:
 
 def on(bench: Bench, ballast: Path) -> Iterator[Figure]:
     worker = bench.start("cpu:0")
-    until(worker.complete)
+    worker.until_complete()
     ids = bench.submit(4, **SLOW)
     until(lambda: bench.running() == 4)
     fill(ballast)

@@ -107,7 +107,7 @@ def network_cuts(bench: Bench) -> Iterator[Figure]:
     with closing(Proxy(bench.server.port)) as proxy, asleep(bench), pulse_file() as pulse:
         address = bench.address.replace(f":{bench.server.port}/", f":{proxy.port}/")
         worker = bench.start("cpu:0", address=address)
-        until(worker.complete)
+        worker.until_complete()
         ids = bench.submit(4, **SLOW)
         until(lambda: bench.running() == 4)
         drop(proxy)

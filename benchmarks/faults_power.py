@@ -6,7 +6,6 @@ store: submit, claim, put the file, succeed. What they were told lies outside of
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -23,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from benchmarks.faults_bench import Bench, Figure, none
+from benchmarks.faults_bench import Bench, Figure, forking, none
 from benchmarks.faults_checker import broken_files
 from benchmarks.forgetful_disk import ForgetfulDisk
 from benchmarks.postgres_server import PostgresServer
@@ -136,13 +135,11 @@ def suffered(there: There, chance: random.Random, times: int) -> Heard:
 
 
 def work_until_cut(there: There, seconds: float, heard: Heard) -> None:
-    forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload([__name__])
     pipes, processes = [], []
     for _ in range(PROCESSES):
-        ours, theirs = forking.Pipe(duplex=False)
+        ours, theirs = forking().Pipe(duplex=False)
         arguments = (str(there.disk.folder), there.address, there.driver, theirs)
-        processes.append(forking.Process(target=work, args=arguments, daemon=True))
+        processes.append(forking().Process(target=work, args=arguments, daemon=True))
         processes[-1].start()
         theirs.close()
         pipes.append(ours)

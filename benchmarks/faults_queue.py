@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults_bench import Bench, Figure, none
-from benchmarks.faults_scenes import asleep
 from benchmarks.queue import fdatasync_ms
 from benchmarks.queue_backlog import Backlog, measure_backlog
 from benchmarks.queue_processes import Crew, ours
@@ -32,7 +31,6 @@ def other_database(bench: Bench, name: str) -> Iterator[str]:
 def contention(bench: Bench) -> Iterator[Figure]:
     """F15: eight processes that do nothing but submit, claim and finish."""
     with (
-        asleep(bench),
         other_database(bench, "contention") as address,
         Crew(ours(), address, PROCESSES) as crew,
     ):
@@ -51,7 +49,7 @@ def contention(bench: Bench) -> Iterator[Figure]:
 
 def backlog(bench: Bench, ended: int) -> Iterator[Figure]:
     """F16: a claim among many that have ended and a tenth as many that wait."""
-    with asleep(bench), other_database(bench, "backlog") as address:
+    with other_database(bench, "backlog") as address:
         p50, p99, _, _ = measure_backlog(address, Backlog(ended, ended // 10))
     most = 10 if bench.server else 5
     said = f"{ended:,} ended, {ended // 10:,} queued: a claim"

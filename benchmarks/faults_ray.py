@@ -3,7 +3,7 @@
     python -m benchmarks.faults_ray                         # 500 jobs, 4 kills, on PostgreSQL
     python -m benchmarks.faults_ray --jobs 40 --kills 2 --database sqlite
 
-Targets: no job lost or committed twice, an actor killed is there again within 3 s.
+Targets: no job lost or committed twice; within 3 s of an actor's death its twin takes jobs.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ import argparse
 import os
 import random
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.faults_bench import LEASE_S, ROOT, Bench, until
+from benchmarks.faults_bench import LEASE_S, ROOT, Bench, opened, until
 from benchmarks.faults_plugin import open_speck_home
-from benchmarks.postgres_server import PostgresServer
-from omnifex.worker.cluster import RayCluster
+from omnifex.worker.actor import STANDING_BY, WORKING
+from omnifex.worker.cluster import RayCluster, Slot
 from omnifex_jobs import State
 
 GPUS = 2
@@ -34,6 +32,7 @@ def local_ray() -> Iterator[Any]:
     """A cluster of one node; nothing of it is left, not even a token in the user's home."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
     os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # on a busy machine
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else any other work here comes first
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     import ray
 
@@ -44,34 +43,50 @@ def local_ray() -> Iterator[Any]:
         ray.shutdown()
 
 
-def kill_actors(bench: Bench, jobs: int, kills: int) -> tuple[list[tuple[float, float]], list[str]]:
-    """Seconds until each killed actor was there again; the jobs, all of them over."""
+class Gap(NamedTuple):
+    """Seconds from the death of an actor until its device"""
+
+    takes_s: float  # is given a job again, by the database's list of claims
+    spare_s: float  # has two actors again that could be
+
+
+def kill_actors(bench: Bench, jobs: int, kills: int) -> tuple[list[Gap], list[str]]:
+    """What each death of an actor cost; the jobs, all of them over."""
     with local_ray() as ray:
         opener = partial(open_speck_home, bench.address, bench.artifacts and str(bench.artifacts))
         cluster = RayCluster(bench.home, opener, lease_s=LEASE_S, at_once=4)
         cluster.start()
-        pids = ray.get([actor.pid.remote() for actor in cluster.actors])
-        assert len(set(pids)) == GPUS
-        ids = bench.submit(jobs, steps=4)
+        assert len(cluster.slots) == GPUS
+        for slot in cluster.slots:
+            until(lambda slot=slot: states(ray, slot) == [STANDING_BY, WORKING])
+        ids = bench.submit(jobs, steps=4, pace=0.1)
         gaps = []
         for number in range(kills):
             share = jobs * (number + 1) // (kills + 1)
-            until(lambda share=share: len(bench.home.queue.over(ids)) >= share)  # type: ignore[misc]
-            gaps.append(replaced(ray, cluster.actors[number % GPUS]))
+            until(lambda share=share: len(bench.home.queue.over(ids)) >= share)
+            gaps.append(replaced(ray, cluster.slots[number % GPUS], bench))
         bench.until_over(ids)
         cluster.stop()
     return gaps, ids
 
 
-def replaced(ray: Any, actor: Any) -> tuple[float, float]:
-    """Kill the actor's process; seconds until another one answers, and until it takes jobs."""
-    pid = ray.get(actor.pid.remote())
+def states(ray: Any, slot: Slot) -> list[str]:
+    return sorted(ray.get([actor.state.remote() for actor in slot.actors]))
+
+
+def replaced(ray: Any, slot: Slot, bench: Bench) -> Gap:
+    """Kill the actor that works on this device."""
+    working = next(one for one in slot.actors if ray.get(one.state.remote()) == WORKING)
+    known = ", ".join(f"'{worker.id}'" for worker in bench.home.queue.workers())
+    pid = ray.get(working.pid.remote())
+    killed_at = time.time()
     os.kill(pid, signal.SIGKILL)
-    began = time.monotonic()
-    until(lambda: ray.get(actor.pid.remote()) != pid)  # Ray sends the question again by itself
-    answers = time.monotonic() - began
-    until(lambda: ray.get(actor.ready.remote()))
-    return answers, time.monotonic() - began
+    since = f"started_at >= {killed_at * 1000:.0f} AND worker NOT IN ({known})"
+    claims = f"SELECT min(started_at) FROM job_attempt WHERE {since}"
+    until(lambda: bench.value(claims))
+    takes_s = bench.value(claims) / 1000 - killed_at
+    until(lambda: states(ray, slot) == [STANDING_BY, WORKING])
+    return Gap(takes_s, time.time() - killed_at)
 
 
 def main() -> None:
@@ -80,23 +95,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        bench = opened(options.database, folder, stack)
+    with opened(options.database, random.Random(1)) as bench:
         gaps, ids = kill_actors(bench, options.jobs, options.kills)
         raise SystemExit(0 if report(bench, gaps, ids) else 1)
 
 
-def opened(kind: str, folder: Path, stack: ExitStack) -> Bench:
-    chance = random.Random(1)
-    if kind == "sqlite":
-        return Bench(kind, str(folder / "home"), None, chance)
-    server = PostgresServer()
-    stack.callback(server.close)
-    return Bench(kind, server.url(), folder / "files", chance, server)
-
-
-def report(bench: Bench, gaps: list[tuple[float, float]], ids: list[str]) -> bool:
+def report(bench: Bench, gaps: list[Gap], ids: list[str]) -> bool:
     lost = sum(job.state is not State.SUCCEEDED for job in bench.jobs(ids))
     again = sum(len(bench.home.queue.attempts(one)) > 1 for one in ids)
     wrong = bench.violations()
@@ -104,10 +108,11 @@ def report(bench: Bench, gaps: list[tuple[float, float]], ids: list[str]) -> boo
     print(f"  lost                   {lost} (target 0)")
     print(f"  violations             {len(wrong)} (target 0) {wrong[:5] or ''}")
     print(f"  run again              {again}")
-    back, ready = (", ".join(f"{gap[n]:.2f}" for gap in gaps) for n in (0, 1))
-    print(f"  actor back after       {back} s (target ≤ 3 s)")
-    print(f"  and takes jobs after   {ready} s, most of it the import of torch")
-    return not lost and not wrong and max(gaps)[0] <= 3
+    takes = ", ".join(f"{gap.takes_s:.2f}" for gap in gaps)
+    spare = ", ".join(f"{gap.spare_s:.2f}" for gap in gaps)
+    print(f"  device has jobs after  {takes} s (target ≤ 3 s)")
+    print(f"  and two actors after   {spare} s, most of it the import of torch")
+    return not lost and not wrong and max(gap.takes_s for gap in gaps) <= 3
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The faults, one function each: hurt the bench, wait, and say what came of it.
 
-Two supervisors are there, with two devices each. Where only one is to work, the other sleeps.
+Supervisors are there, with two devices each. Where only one is to work, the others sleep.
 """
 
 from __future__ import annotations
@@ -17,29 +17,27 @@ from sqlalchemy import text
 
 from benchmarks.faults_bench import LEASE_S, Bench, Figure, Supervised, lives, until, whole
 from omnifex_jobs import State
+from omnifex_jobs.states import FINAL
 
 BACKLOG = 12
-JOBS_A_KILL = 4  # at least
+HELD = 5  # jobs that a worker has when it stands still
+QUICK = {"steps": 4, "pace": 0.005}
 SLOW = {"steps": 10, "pace": 0.1}  # a job of a second
 
 
 @contextmanager
 def alone(bench: Bench) -> Iterator[Supervised]:
-    """The first supervisor works, the second sleeps."""
-    first, second = bench.workers
-    until(lambda: first.complete() and second.complete())
-    bench.freeze(second)
-    try:
-        yield first
-    finally:
-        second.signal(signal.SIGCONT)
+    """The first supervisor works, the others sleep."""
+    with asleep(bench, but=1):
+        yield bench.workers[0]
 
 
 @contextmanager
-def asleep(bench: Bench) -> Iterator[None]:
-    """Both sleep."""
-    sleeping = list(bench.workers)
-    until(lambda: all(worker.complete() for worker in sleeping))
+def asleep(bench: Bench, but: int = 0) -> Iterator[None]:
+    """All sleep but the first."""
+    for worker in bench.workers:
+        worker.until_complete()
+    sleeping = bench.workers[but:]
     for worker in sleeping:
         bench.freeze(worker)
     try:
@@ -49,25 +47,19 @@ def asleep(bench: Bench) -> Iterator[None]:
             worker.wake()
 
 
-def kills(bench: Bench, times: int) -> Iterator[Figure]:
-    """F1: `kill -9` of a device's process at a random moment, again and again.
-
-    Between two kills a few jobs end (the study has 50): one that is hit three times in a row with
-    no progress would be called poison, and who strikes faster than jobs begin calls all of them so.
-    """
-    ids = bench.submit(BACKLOG, steps=4, pace=0.02)
+def kills(bench: Bench, times: int, jobs: int = 50) -> Iterator[Figure]:
+    """F1: `kill -9` of a device's process at a random moment, with so many jobs between two."""
+    ids: list[str] = []
     struck: list[float] = []
     with alone(bench) as worker:
         while len(struck) < times:
-            if bench.home.queue.counts()[State.QUEUED] < BACKLOG:
-                ids += bench.submit(BACKLOG, steps=4, pace=0.02)
-            until_more_are_over(bench, ids)
+            let_end(bench, ids, jobs)
             time.sleep(bench.chance.uniform(0.0, 0.5))
-            if worker.complete():  # else the one before is being replaced
-                began = time.time()  # its jobs may be given back before the next line
-                with suppress(psutil.NoSuchProcess):
-                    bench.chance.choice(worker.devices()).kill()
-                    struck.append(began)
+            worker.until_complete()  # the one before has been replaced
+            began = time.time()  # its jobs may be given back before the next line
+            with suppress(psutil.NoSuchProcess):
+                bench.chance.choice(worker.devices()).kill()
+                struck.append(began)
         bench.until_over(ids)
     attempts = {job_id: bench.home.queue.attempts(job_id) for job_id in ids}
     gaps = [
@@ -86,31 +78,39 @@ def kills(bench: Bench, times: int) -> Iterator[Figure]:
     yield Figure("F1", f"{len(gaps)} attempts cut short: next claim after", spread, "≤ 2 s", met)
 
 
-def until_more_are_over(bench: Bench, ids: list[str]) -> None:
-    before = over(bench, ids)
-    until(lambda: over(bench, ids) >= before + JOBS_A_KILL)
+def let_end(bench: Bench, ids: list[str], jobs: int) -> None:
+    """Wait until so many more have ended; there are always some to do."""
+    enough = bench.count(*FINAL) + jobs
+
+    def ended() -> bool:
+        if bench.count(State.QUEUED) < BACKLOG:
+            ids.extend(bench.submit(BACKLOG, **QUICK))
+        return bench.count(*FINAL) >= enough
+
+    until(ended, every=0.1)
 
 
 def zombies(bench: Bench, times: int) -> Iterator[Figure]:
-    """F2: a worker stands still for longer than its lease; what it ends later must not count."""
+    """F2: a worker stands still for longer than two leases; what it ends later must not count."""
     ids = [job_id for _ in range(times) for job_id in outlived(bench)]
     rejected = 0
     for job_id in ids:
         outcomes = [attempt.outcome for attempt in bench.home.queue.attempts(job_id)]
         rejected += outcomes[0] == "rescue" and outcomes.count("succeed") == 1
-    said = f"{rejected} of {len(ids)}"
-    yield Figure("F2", "late ends of zombies rejected", said, "all", rejected == len(ids))
+    yield whole("F2", f"stopped {times} times: late ends rejected", rejected, len(ids))
 
 
 def outlived(bench: Bench) -> list[str]:
     """Jobs that one worker took and another took over."""
     first, _ = bench.workers
     with alone(bench):
-        ids = bench.submit(2, **SLOW)
-        until(lambda: bench.running() == 2)
+        ids = bench.submit(HELD, **SLOW)
+        until(lambda: bench.running() == HELD)
         bench.freeze(first)
+        stands = time.monotonic()
     until(lambda: all(len(bench.home.queue.attempts(one)) > 1 for one in ids))
-    first.signal(signal.SIGCONT)
+    time.sleep(max(0.0, stands + 2 * LEASE_S - time.monotonic()))
+    first.wake()
     bench.until_over(ids)
     return ids
 
@@ -209,7 +209,7 @@ def cancels(bench: Bench) -> Iterator[Figure]:
     with alone(bench) as worker:
         bench.freeze(worker)
         queued = canceled_after(bench, bench.submit(1))
-        worker.signal(signal.SIGCONT)
+        worker.wake()
         step = canceled_after(bench, begun(bench, "speck"))
         deaf = canceled_after(bench, begun(bench, "hang"))
     yield Figure("F12", "cancel: queued", f"{queued:.2f} s", "≤ 1 s", queued <= 1)

@@ -1,21 +1,16 @@
-"""Clients that submit the same keys at once, and die before they hear the answer (F7).
-
-python -m benchmarks.faults_submits ADDRESS SEED FIRST KEYS      # one of them
-"""
+"""Clients that submit the same keys at once, and die before they hear the answer (F7)."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
-from typing import IO, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
-from benchmarks.faults_bench import ROOT, Bench, Figure, true, until
+from benchmarks.faults_bench import Bench, Figure, forking, true, until
 from omnifex_jobs import JobQueue, Recipe, open_database
 
 CLIENTS = 8
@@ -34,22 +29,21 @@ class Client:
     deaths: int = 0
 
     def begin(self) -> None:
-        self._said: IO[str] = TemporaryFile("w+")  # noqa: SIM115 - open until it is done
-        first = [str(self.seed + self.deaths), str(len(self.answers)), str(self.keys)]
-        command = [sys.executable, "-m", "benchmarks.faults_submits", self.address, *first]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=self._said)
+        self._hearing, telling = forking().Pipe(duplex=False)
+        about = (self.address, self.seed + self.deaths, len(self.answers), self.keys, telling)
+        forking().Process(target=submit_all, args=about, daemon=True).start()
+        telling.close()
 
     def done(self) -> bool:
         """Whether it has all answers; the dead are replaced."""
-        if self._process.poll() is None:
-            return False
-        with self._said:
-            self._said.seek(0)
-            self.answers += self._said.read().split()
-        if len(self.answers) == self.keys:
-            return True
-        self.deaths += 1
-        self.begin()
+        try:
+            while self._hearing.poll():
+                self.answers.append(self._hearing.recv())
+        except (EOFError, OSError):
+            if len(self.answers) == self.keys:
+                return True
+            self.deaths += 1
+            self.begin()
         return False
 
 
@@ -80,17 +74,15 @@ def database_of(bench: Bench) -> str:
     return bench.home.database.url.render_as_string(hide_password=False)
 
 
-def submit_all(address: str, seed: str, first: str, keys: str) -> None:
+def submit_all(
+    address: str, seed: int, first: int, keys: int, telling: Connection[Any, Any]
+) -> None:
     """One client's life, which may end after any submission."""
-    queue, chance = JobQueue(open_database(address)), random.Random(int(seed))
-    for number in range(int(first), int(keys)):
+    queue, chance = JobQueue(open_database(address)), random.Random(seed)
+    for number in range(first, keys):
         recipe = Recipe({"request": {"prompt": f"key {number}"}})
         options: dict[str, Any] = {"idempotency_key": f"key {number}", "batch": "keys"}
         made = queue.submit(recipe, modality="speck", model="specks", run_at=LATER, **options)
         if chance.random() < DEATHS:
             os.kill(os.getpid(), signal.SIGKILL)  # it is written, and nobody heard of it
-        print(made.id, flush=True)
-
-
-if __name__ == "__main__":
-    submit_all(*sys.argv[1:])
+        telling.send(made.id)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from benchmarks.faults_bench import Bench
 from benchmarks.faults_ray import kill_actors
 from omnifex.worker.cluster import FolderOnManyNodes, opener
+from omnifex.worker.standby import DeviceLock
 from omnifex_jobs import State
 
 
@@ -21,6 +26,41 @@ def test_killed_actors_come_back_and_lose_no_job(tmp_path: Path) -> None:
     assert len(gaps) == 2
     assert {job.state for job in bench.jobs(ids)} == {State.SUCCEEDED}
     bench.close()
+
+
+def hold(slot: str, told: threading.Event) -> None:
+    lock = DeviceLock(slot)
+    assert lock.wait(threading.Event())
+    lock.sign(["one", "two"])
+    told.set()
+    threading.Event().wait()
+
+
+def test_who_waits_for_a_device_has_it_when_its_holder_is_killed_and_knows_who_that_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    spawn, slot, ours = multiprocessing.get_context("fork"), "slot", threading.Event()
+    told = spawn.Event()
+    holder = spawn.Process(target=hold, args=(slot, told), daemon=True)
+    holder.start()
+    assert told.wait(60)
+    lock, got = DeviceLock(slot), []
+    waiting = threading.Thread(target=lambda: got.append(lock.wait(ours)))
+    waiting.start()
+    waiting.join(0.2)
+    assert not got
+    holder.kill()
+    waiting.join(60)
+    assert (got, lock.before()) == ([True], ["one", "two"])
+    lock.give_back()
+    assert DeviceLock(slot).before() == []
+
+
+def test_who_gives_up_waiting_for_a_device_has_it_not(tmp_path: Path) -> None:
+    given_up = threading.Event()
+    given_up.set()
+    assert not DeviceLock(f"of-{os.getpid()}").wait(given_up)
 
 
 def test_a_folder_is_refused_on_many_nodes_with_the_way_out() -> None:

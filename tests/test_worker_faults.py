@@ -24,7 +24,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_kills_and_poison_lose_no_job_and_commit_none_twice(bench: Bench) -> None:
     for _ in range(2):
         bench.start("cpu:0", "cpu:1")
-    figures = [*faults_scenes.kills(bench, 3), *faults_scenes.poison(bench)]
+    figures = [*faults_scenes.kills(bench, 3, jobs=4), *faults_scenes.poison(bench)]
     shown = {figure.what: figure.shown for figure in figures}
     (lost,) = [said for what, said in shown.items() if what.endswith("lost")]
     assert (lost, shown["committed twice"]) == ("0", "0")
@@ -59,6 +59,7 @@ def a_file(bench: Bench) -> Path:
     ],
 )
 def test_the_checker_sees(bench: Bench, damage: str, said: str) -> None:
+    bench.submit(1)
     with bench.home.database.begin() as db:
         db.execute(text("PRAGMA defer_foreign_keys = ON"))
         if damage.startswith("DELETE"):

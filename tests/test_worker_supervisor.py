@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -199,15 +199,35 @@ def test_jobs_wait_while_there_is_too_little_space(home: Home) -> None:
     worker.stop()
 
 
+def another_connection(home: Home) -> Any:
+    """By the home's own SQLite: two libraries in one process do not see each other's locks."""
+    driver: Any = home.database.dialect.loaded_dbapi
+    return driver.connect(home.folder / "omnifex.db", isolation_level=None)
+
+
 def test_a_job_stops_before_its_lease_ends_where_it_cannot_be_renewed(home: Home) -> None:
     worker = Worker(home, devices=["cpu"], lease_s=4.0)
     worker.start()
     job = ask(home, steps=400, pace=0.02)  # 8 s
     until(lambda: job.progress.step > 0)
-    with closing(sqlite3.connect(home.folder / "omnifex.db", isolation_level=None)) as other:
+    with closing(another_connection(home)) as other:
         other.execute("BEGIN IMMEDIATE")  # nobody can write
         until(lambda: worker._held_at < time.monotonic() - 1.0)
         time.sleep(1.0)
+    assert job.result(120)
+    assert [attempt.outcome for attempt in home.queue.attempts(job.id)] == ["stop", "succeed"]
+    worker.stop()
+
+
+def test_a_worker_that_had_nothing_to_hold_for_long_does_not_stop_what_it_claims(
+    home: Home,
+) -> None:
+    worker = Worker(home, devices=["cpu"], lease_s=4.0)
+    worker.id = home.queue.register()
+    worker._held_at -= 3.0  # when its last job ended
+    job = ask(home)
+    worker._claim()
+    assert worker._held_at > time.monotonic() - 1.0
     assert job.result(120)
     worker.stop()
 

@@ -14,6 +14,8 @@ def so_far(queue: JobQueue, job_id: str | None, after: int = 0) -> Iterator[Even
     """The events after `after` that there are now."""
     while page := queue.events(job_id, after=after, limit=PAGE):
         yield from page
+        if len(page) < PAGE:
+            return
         after = page[-1].seq
 
 

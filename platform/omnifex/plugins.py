@@ -86,6 +86,11 @@ class PluginHost:
             f"leave the model out to use {self.modality(modality).default_model!r}."
         )
 
+    @property
+    def listens(self) -> bool:
+        """Whether any plugin is to be told of events."""
+        return bool(self._manager.hook.job_event.get_hookimpls())
+
     def emit(self, event: Event) -> None:
         """Tell every plugin; one that raises is noted and does not hold up the others."""
         for name, plugin in self._manager.list_name_plugin():

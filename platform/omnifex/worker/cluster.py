@@ -1,7 +1,8 @@
-"""Workers on a Ray cluster: Ray places one actor on each GPU and restarts it; no more than that.
+"""Workers on a Ray cluster: Ray places two actors on each GPU and restarts them; no more than that.
 
-An actor is a supervisor with one device: it claims from the database as any worker does. No job is
-in Ray, so whatever becomes of Ray, none is lost.
+One of the two is a supervisor with one device: it claims from the database as any worker does. The
+other has imported all that it takes, and is there when the first has died. No job is in Ray, so
+whatever becomes of Ray, none is lost.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from omnifex.errors import OmnifexError
 from omnifex.home import Home, files_of, open_home, places
@@ -46,6 +47,13 @@ class FolderOnManyNodes(OmnifexError):
         )
 
 
+class Slot(NamedTuple):
+    """A device of the cluster, and the two actors on it."""
+
+    group: Any
+    actors: list[Any]
+
+
 class RayCluster:
     """All actors of one home on one cluster; as many as it has GPUs, also those that join later."""
 
@@ -57,7 +65,7 @@ class RayCluster:
         self._ray.init(
             address=address, namespace=NAMESPACE, log_to_driver=False, ignore_reinit_error=True
         )
-        self.actors: list[Any] = []
+        self.slots: list[Slot] = []
         self._stopping = threading.Event()
         self._growing = threading.Thread(target=self._grow, name="omnifex-ray", daemon=True)
 
@@ -71,9 +79,10 @@ class RayCluster:
         """Let all give back what runs; then take the actors from Ray."""
         self._stopping.set()
         self._growing.join()
-        stopping = [actor.stop.remote() for actor in self.actors]
+        actors = [actor for slot in self.slots for actor in slot.actors]
+        stopping = [actor.stop.remote() for actor in actors]
         self._ray.wait(stopping, num_returns=len(stopping), timeout=STOP_S)
-        for actor in self.actors:
+        for actor in actors:
             self._ray.kill(actor)
         self._ray.shutdown()
 
@@ -87,12 +96,24 @@ class RayCluster:
 
     def _place(self) -> None:
         gpus = int(self._ray.cluster_resources().get("GPU", 0))
-        needs = {"num_gpus": 1} if gpus else {"num_cpus": 1}
+        for _ in range(len(self.slots), gpus or 1):
+            self.slots.append(self._slot("GPU" if gpus else "CPU"))
+
+    def _slot(self, resource: str) -> Slot:
+        """Two actors on one device, which a group of Ray's keeps together, also after restarts."""
+        from ray.util.placement_group import placement_group
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        group = placement_group([{resource: 1}])
+        half = {"num_cpus": 0, f"num_{resource.lower()}s": 0.5}
         placed = self._ray.remote(RayWorker).options(
-            **{"num_cpus": 0, **needs}, max_restarts=-1, max_task_retries=-1
+            **half,
+            max_restarts=-1,
+            max_task_retries=-1,
+            scheduling_strategy=PlacementGroupSchedulingStrategy(group),
         )
-        for _ in range(len(self.actors), gpus or 1):
-            self.actors.append(placed.remote(pickle.dumps(self._open_home), self._options))
+        about = (group.id.hex(), pickle.dumps(self._open_home), self._options)
+        return Slot(group, [placed.remote(*about) for _ in range(2)])
 
     def _check_home(self) -> None:
         nodes = sum(node["Alive"] for node in self._ray.nodes())

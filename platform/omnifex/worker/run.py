@@ -56,7 +56,7 @@ class Run:
     def perform(self) -> None:
         """Prepare, generate, store, say so; whatever goes wrong ends this job alone."""
         try:
-            self._told = follow.last(self._home.queue, self.claim.job.id, State.RUNNING) - 1
+            self._told = self._before()
             self._deliver(self._generate())
         except Canceled:
             self._end(self._stopped)
@@ -182,8 +182,16 @@ class Run:
                 if pause is not None:
                     time.sleep(pause)
 
+    def _before(self) -> int:
+        """The last event before this worker took the job, where plugins want to know the rest."""
+        if not self._home.plugins.listens:
+            return 0
+        return follow.last(self._home.queue, self.claim.job.id, State.RUNNING) - 1
+
     def _tell_plugins(self) -> None:
         """Every event since this worker took the job, to the plugins that listen."""
+        if not self._home.plugins.listens:
+            return
         try:
             for event in follow.so_far(self._home.queue, self.claim.job.id, self._told):
                 self._home.plugins.emit(event)

@@ -52,6 +52,11 @@ class Supervisor:
             for process in self.processes
         ]
 
+    @property
+    def workers(self) -> list[str]:
+        """Their ids in the database, since they were started."""
+        return [worker.id for worker in self._workers]
+
     def start(self) -> None:
         """Begin the processes and claim for those that are ready; returns at once."""
         for worker in self._workers:

@@ -135,6 +135,8 @@ class Worker:
         if self._full or not self.performer.engines:
             return []
         priorities = [claim.job.priority for claim in self.performer.running()]
+        if not priorities:
+            self._held_at = time.monotonic()  # all leases that there will be begin now
         room = self._at_once * self.performer.engines - len(priorities)
         if room > 0:
             claims = self._home.queue.claim(self.id, **self._wish(limit=room))
