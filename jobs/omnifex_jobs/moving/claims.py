@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Text, bindparam, func, insert, or_, select
+from sqlalchemy import Connection, Integer, Text, bindparam, func, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from omnifex_jobs.database.conditions import in_state, rows
 from omnifex_jobs.database.opening import now_ms
-from omnifex_jobs.database.schema import job, job_attempt
+from omnifex_jobs.database.schema import job
 from omnifex_jobs.errors import LostClaim
 from omnifex_jobs.finding.find import WHOLE, jobs
-from omnifex_jobs.moving.moves import Change, change, make, put
+from omnifex_jobs.moving.moves import Change, change, make
 from omnifex_jobs.order.lanes import Lane, hold_limits, open_lanes, waiting_in
 from omnifex_jobs.records import Claim, Wish
 from omnifex_jobs.states import QUEUED, RUNNING
@@ -69,7 +69,9 @@ def claim(
             break
         lanes = lanes_for(db, wish)
         lanes = [lane for lane in lanes if lane.name not in shut]
-    return _claims(db, sorted(taken, key=lambda row: (row.rank, row.id)))
+    taken.sort(key=lambda row: (row.rank, row.id))
+    pairs = zip(jobs(db, taken), taken, strict=True)
+    return [Claim(job, row.claim_token, job.attempt) for job, row in pairs]
 
 
 def take_next(db: Connection, ended: Claim, wish: Wish) -> list[Claim]:
@@ -122,23 +124,6 @@ def _take(
     return make(db, taking, {**told, **where}, payload=payload)
 
 
-def _claims(db: Connection, taken: Sequence[Any]) -> list[Claim]:
-    """The fences, written down as attempts."""
-    put(db, _OPEN_ATTEMPT, [_attempt(row) for row in taken])
-    pairs = zip(jobs(db, taken), taken, strict=True)
-    return [Claim(job, row.claim_token, job.attempt) for job, row in pairs]
-
-
-def _attempt(row: Any) -> dict[str, Any]:
-    return {
-        "job_id": row.id,
-        "token": row.claim_token,
-        "attempt": row.attempt,
-        "worker": row.worker,
-        "started_at": row.started_at,
-    }
-
-
 @cache
 def _taking(*, bounded: bool, **limits: bool) -> Change:
     """The lane's first jobs, as many as are asked for."""
@@ -187,5 +172,4 @@ HELD = (
     job.c.claim_token == bindparam("held_token"),
 )
 _REQUIRE = select(job).where(*HELD).with_for_update()
-_OPEN_ATTEMPT = insert(job_attempt)
 _TAKE_THESE = _take_those(bindparam("chosen", expanding=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    literal,
     select,
     update,
 )
@@ -50,6 +52,22 @@ class Change:
     source: State
     target: State
     statement: Any  # UPDATE … RETURNING, with the error as its parameter
+
+    @cached_property
+    def whole(self) -> Any:
+        """The same with all that is written beside it: one round trip to PostgreSQL, not three."""
+        moved = self.statement.cte("moved")
+        kind, payload = literal(self.target), bindparam("its_payload", type_=event.c.payload.type)
+        noted = select(moved.c.id, kind, payload, now_ms())
+        beside = [_RECORD.from_select(("job_id", "kind", "payload", "created_at"), noted)]
+        if self.source is RUNNING:
+            ended = job_attempt.c.job_id.in_(select(moved.c.id))
+            beside.append(_end_attempts(ended))
+        if self.target is RUNNING:
+            began = [moved.c[name] for name in _ATTEMPT.values()]
+            beside.append(insert(job_attempt).from_select(list(_ATTEMPT), select(*began)))
+        named = [each.cte(f"beside_{number}") for number, each in enumerate(beside)]
+        return select(moved).add_cte(*named)
 
 
 def change(
@@ -132,7 +150,7 @@ def record(
 ) -> None:
     """Appends one event for each job."""
     rows = [{"job_id": job_id, "kind": kind, "payload": dict(payload or {})} for job_id in job_ids]
-    put(db, _RECORD, rows)
+    put(db, _RECORD_NOW, rows)
 
 
 def put(db: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -155,14 +173,36 @@ def _make(
     payload: Mapping[str, Any] | None = None,
 ) -> list[Any]:
     why = plain(error) if error else None
-    rows = db.execute(wanted.statement, {**(given or {}), "its_error": why}).all()
-    rows = sorted(rows, key=_id)
+    told = {**({"error": why} if why else {}), **(payload or {})}
+    values = {**(given or {}), "its_error": why}
+    if db.dialect.name == "postgresql":
+        beside = {"its_outcome": wanted.verb, "its_payload": told}
+        rows = db.execute(wanted.whole, {**values, **beside}).all()
+    else:
+        rows = db.execute(wanted.statement, values).all()
+        _write_beside(db, wanted, rows, why, told)
+    if wanted.source is RUNNING:
+        forget_previews(db, [row.id for row in rows if row.has_preview])
+    return sorted(rows, key=_id)
+
+
+def _write_beside(
+    db: Connection, wanted: Change, rows: Sequence[Any], why: Any, told: Mapping[str, Any]
+) -> None:
+    """What `Change.whole` writes by itself: the ends or beginnings of attempts, and the events."""
     moved = [row.id for row in rows]
     if moved and wanted.source is RUNNING:
         db.execute(_END_ATTEMPTS, {"ids": moved, "its_outcome": wanted.verb, "its_error": why})
-        forget_previews(db, [row.id for row in rows if row.has_preview])
-    record(db, moved, wanted.target, {**({"error": why} if why else {}), **(payload or {})})
-    return rows
+    if wanted.target is RUNNING:
+        began = [{name: getattr(row, its) for name, its in _ATTEMPT.items()} for row in rows]
+        put(db, _OPEN_ATTEMPT, began)
+    record(db, moved, wanted.target, told)
+
+
+def _end_attempts(of: ColumnElement[bool]) -> Any:
+    ended = {"ended_at": now_ms(), "outcome": bindparam("its_outcome")}
+    open_ones = update(job_attempt).where(of, job_attempt.c.ended_at.is_(None))
+    return open_ones.values(**ended, error=bindparam("its_error"))
 
 
 def _end_orphans(db: Connection, ours: Sequence[ColumnElement[bool]]) -> list[str]:
@@ -207,11 +247,16 @@ def _has_parent(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 _HAS_PREVIEW = has(event, event.c.kind == PREVIEW).label("has_preview")
 _HAS_CHILDREN = has(job_dependency, by=job_dependency.c.parent_id).label("has_children")
 _IDS: Any = bindparam("ids", expanding=True)
-_RECORD = insert(event).values(created_at=now_ms())
+_RECORD = insert(event)
+_RECORD_NOW = _RECORD.values(created_at=now_ms())
 _FORGET_PREVIEWS = delete(event).where(event.c.job_id.in_(_IDS), event.c.kind == PREVIEW)
-_END_ATTEMPTS = (
-    update(job_attempt)
-    .where(job_attempt.c.job_id.in_(_IDS), job_attempt.c.ended_at.is_(None))
-    .values(ended_at=now_ms(), outcome=bindparam("its_outcome"), error=bindparam("its_error"))
-)
+_OPEN_ATTEMPT = insert(job_attempt)
+_END_ATTEMPTS = _end_attempts(job_attempt.c.job_id.in_(_IDS))
+_ATTEMPT = {  # its columns, from those of the job that was claimed
+    "token": "claim_token",
+    "job_id": "id",
+    "attempt": "attempt",
+    "worker": "worker",
+    "started_at": "started_at",
+}
 _id = attrgetter("id")

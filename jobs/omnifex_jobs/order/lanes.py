@@ -41,7 +41,7 @@ class Lane(NamedTuple):
 
 
 def lane(queue_name: str, modality: str, whose: Owner) -> str:
-    """The lane of a job as things are now; `owners.limit` moves jobs that wait."""
+    """The lane of a job as things are now; `owners.settle_owner` moves jobs that wait."""
     alone = [whose.name] if whose.max_running is not None else []
     return "/".join([queue_name, modality, *alone])
 
