@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -178,7 +179,7 @@ class Bench:
         return [self.home.queue.get(job_id) for job_id in ids]
 
     def until_over(self, ids: Sequence[str]) -> None:
-        until(lambda: len(self.home.queue.over(ids)) == len(set(ids)))
+        until(lambda: len(self.home.queue.over(ids)) == len(set(ids)), every=0.05)
 
     def count(self, *states: State) -> int:
         counts = self.home.queue.counts()
@@ -188,7 +189,18 @@ class Bench:
         return self.count(State.RUNNING)
 
     def succeeded(self, ids: Sequence[str]) -> int:
-        return sum(job.state is State.SUCCEEDED for job in self.jobs(ids))
+        done = self.rows("SELECT id FROM job WHERE state = 'succeeded'")
+        return len({row.id for row in done} & set(ids))
+
+    def claims(self) -> dict[str, list[Any]]:
+        """Every claim of each job, in their order."""
+        found = self.rows(
+            "SELECT job_id, started_at, ended_at, outcome FROM job_attempt ORDER BY started_at"
+        )
+        claims = defaultdict(list)
+        for claim in found:
+            claims[claim.job_id].append(claim)
+        return claims
 
     def rows(self, query: str) -> Sequence[Any]:
         """As the database itself has them."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.faults_bench import LEASE_S, Bench, Figure, Supervised, none, true, until
 from benchmarks.faults_plugin import PULSE
-from benchmarks.faults_scenes import asleep
+from benchmarks.faults_scenes import asleep, committed_twice
 from omnifex_jobs import JobQueue, JobsError, open_database
 
 CUT_S, SWALLOW_S, DELAY_S = 3.0, 16.0, 5.0
@@ -123,12 +123,9 @@ def network_cuts(bench: Bench) -> Iterator[Figure]:
 def figures(
     bench: Bench, worker: Supervised, ids: list[str], longest_s: float, stopped_s: float
 ) -> Iterator[Figure]:
-    lost = len(ids) - bench.succeeded(ids)
-
-    attempts = [bench.home.queue.attempts(one) for one in ids]
-    twice = sum([a.outcome for a in tried].count("succeed") > 1 for tried in attempts)
+    lost, claims = len(ids) - bench.succeeded(ids), bench.claims()
     yield none("F5", f"cut, swallowed, half-open, slow; {len(ids)} jobs: lost", lost)
-    yield none("F5", "committed twice", twice)
+    yield none("F5", "committed twice", committed_twice(claims[one] for one in ids))
     yield true("F5", "the worker is still there", worker.process.poll() is None)
     met = longest_s <= 15
     yield Figure("F5", "longest call meanwhile", f"{longest_s:.1f} s", "≤ 15 s", met)

@@ -12,7 +12,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection as Pipe
@@ -130,7 +130,9 @@ def suffered(there: There, chance: random.Random, times: int) -> Heard:
     there.disk.settle()
     for _ in range(times):
         work_until_cut(there, chance.uniform(0.1, MOST_S), heard)
-        judge(there, heard)
+        with reading(there) as db:
+            heard.unsound += not there.sound(db)
+    judge(there, heard)
     return heard
 
 
@@ -175,15 +177,19 @@ def work(folder: str, address: str, driver: str, pipe: Pipe[Any, Any]) -> None:
 
 
 def judge(there: There, heard: Heard) -> None:
-    """What is there against what was told; reads the tables itself."""
-    found = database(there)
-    with found.begin() as db:
-        heard.unsound += not there.sound(db)
-        rows = db.execute(text("SELECT id, state FROM job")).all()
+    """What is there after all cuts against what was told; reads the tables itself."""
+    with reading(there) as db:
+        states = dict(db.execute(text("SELECT id, state FROM job")).all())
         files = db.execute(text("SELECT job_id, sha256 FROM job_artifact")).all()
-    found.dispose()
-    states = {row.id: row.state for row in rows}
     heard.lost = sum(job not in states for job in heard.submitted)
     heard.undone = sum(states.get(job) != "succeeded" for job in heard.succeeded)
     store = there.disk.folder / "artifacts"
     heard.broken = [w for job, sha256 in files for w in broken_files(job, [sha256], store)]
+
+
+@contextmanager
+def reading(there: There) -> Iterator[Connection]:
+    found = database(there)
+    with found.begin() as db:
+        yield db
+    found.dispose()

@@ -22,7 +22,6 @@ from benchmarks.faults_bench import LEASE_S, ROOT, Bench, opened, until
 from benchmarks.faults_plugin import open_speck_home
 from omnifex.worker.actor import STANDING_BY, WORKING
 from omnifex.worker.cluster import RayCluster, Slot
-from omnifex_jobs import State
 
 GPUS = 2
 
@@ -101,8 +100,8 @@ def main() -> None:
 
 
 def report(bench: Bench, gaps: list[Gap], ids: list[str]) -> bool:
-    lost = sum(job.state is not State.SUCCEEDED for job in bench.jobs(ids))
-    again = sum(len(bench.home.queue.attempts(one)) > 1 for one in ids)
+    lost, claims = len(ids) - bench.succeeded(ids), bench.claims()
+    again = sum(len(claims[one]) > 1 for one in ids)
     wrong = bench.violations()
     print(f"{len(ids)} jobs over {GPUS} logical GPUs, {len(gaps)} actors killed")
     print(f"  lost                   {lost} (target 0)")
