@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.faults_bench import Bench, Figure, forking, none, until
 from benchmarks.faults_plugin import open_speck_home
 from omnifex.timetable import put
-from omnifex.worker.worker import Worker
+from omnifex.worker.worker import KEEP_S, Worker
 from omnifex_jobs import Claim
 
 NAMES = [f"ticks-{number}" for number in range(6)]
@@ -42,9 +42,27 @@ class NoDevice:
         return []
 
 
-def lead(address: str, artifacts: str | None) -> None:
-    """The life of a worker that only keeps house, until it is killed."""
+class Leader:
+    """A process with a worker that only keeps house, until it is killed."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._hearing, telling = forking().Pipe(duplex=False)
+        about = (bench.address, bench.artifacts and str(bench.artifacts), telling)
+        self._process = forking().Process(target=lead, args=about, daemon=True)
+        self._process.start()
+
+    def works(self) -> bool:
+        return bool(self._hearing.poll())
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def lead(address: str, artifacts: str | None, telling: Connection[Any, Any]) -> None:
     Worker(open_speck_home(address, artifacts), performer=NoDevice()).start()
+    time.sleep(KEEP_S)
+    telling.send("kept house")
     signal.pause()
 
 
@@ -52,13 +70,15 @@ def schedules_kept(bench: Bench, seconds: float) -> Iterator[Figure]:
     """F14: any worker makes the job of a time; none is left out, none made twice."""
     for name in NAMES:
         put(bench.home, name, EVERY_SECOND, "UTC", "speck", None, {"prompt": name}, "")
-    leaders = [leader(bench) for _ in range(LEADERS)]
+    leaders = [Leader(bench) for _ in range(LEADERS)]
     ends, killed = time.monotonic() + seconds, 0
     while time.monotonic() < ends:
         time.sleep(KILL_EVERY_S)
-        leaders.append(leader(bench))
-        leaders.pop(bench.chance.randrange(LEADERS)).kill()
-        killed += 1
+        if able := [one for one in leaders if one.works()]:
+            struck = bench.chance.choice(able)
+            struck.kill()
+            leaders[leaders.index(struck)] = Leader(bench)
+            killed += 1
     last = int(time.time()) * 1000
     schedules = bench.home.queue.schedules
     until(lambda: all(one.next_at > last for one in schedules.all()))
@@ -67,13 +87,6 @@ def schedules_kept(bench: Bench, seconds: float) -> Iterator[Figure]:
     for name in NAMES:
         schedules.enable(name, False)
     yield from figures(bench, killed, last)
-
-
-def leader(bench: Bench) -> ForkServerProcess:
-    where = (bench.address, bench.artifacts and str(bench.artifacts))
-    begun = forking().Process(target=lead, args=where, daemon=True)
-    begun.start()
-    return begun
 
 
 def figures(bench: Bench, killed: int, last: int) -> Iterator[Figure]:

@@ -120,11 +120,11 @@ class Wish:
     above: int | None = None  # only jobs of a higher priority
     warm: Collection[str] = ()  # models that are in memory
     most_bytes: int | None = None  # of the largest device: jobs known to need more are left
-    suspects: bool = True  # also jobs that were there when a process died
+    suspects: bool = True  # else only jobs before the first that was there when a process died
 
     @property
     def choosy(self) -> bool:
-        return bool(self.warm) or self.above is not None
+        return bool(self.warm) or self.above is not None or not self.suspects
 
 
 @dataclass(frozen=True)

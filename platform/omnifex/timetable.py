@@ -44,13 +44,21 @@ def put(
 def fire_due(home: Home) -> int:
     """Submits what is due; any number of workers may do so at once. Returns how many jobs."""
     fired = 0
-    for due in home.queue.schedules.due():
-        order = checked_order(idempotency_key=due.key, owner=due.order["owner"])
-        wanted = (due.order["modality"], due.order["fields"], due.order["model"])
-        try:
-            job_id: str | None = submit(home, *wanted, order).id
-        except USER_ERRORS as error:  # its model is gone, say: the schedule goes on
-            log.error("schedule %s could not be submitted: %s", due.name, error)
-            job_id = None
-        fired += home.queue.schedules.fired(due, job_id)
+    while due := home.queue.schedules.due():  # of each schedule its next time; there may be more
+        made = sum(fire(home, one) for one in due)
+        if not made:  # others are at it
+            break
+        fired += made
     return fired
+
+
+def fire(home: Home, due: Schedule) -> bool:
+    """Submits one time of one schedule; whether it was not yet done."""
+    order = checked_order(idempotency_key=due.key, owner=due.order["owner"])
+    wanted = (due.order["modality"], due.order["fields"], due.order["model"])
+    try:
+        job_id: str | None = submit(home, *wanted, order).id
+    except USER_ERRORS as error:  # its model is gone, say: the schedule goes on
+        log.error("schedule %s could not be submitted: %s", due.name, error)
+        job_id = None
+    return home.queue.schedules.fired(due, job_id)

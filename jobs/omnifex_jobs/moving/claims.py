@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Text, bindparam, func, or_, select
@@ -67,6 +68,8 @@ def claim(
             shut.add(lane.name)  # nothing that suits, or others are at it
         if len(taken) == wish.limit or (upto is None and lane.room is None):
             break
+        if not some and not wish.suspects:  # a suspect is next, in whatever lane
+            break
         lanes = lanes_for(db, wish)
         lanes = [lane for lane in lanes if lane.name not in shut]
     taken.sort(key=lambda row: (row.rank, row.id))
@@ -85,8 +88,13 @@ def lanes_for(db: Connection, wish: Wish) -> list[Lane]:
 
 
 def choose(rows: Sequence[Any], most: int, wish: Wish) -> list[str]:
-    """Urgent ones where only they are wanted; a warm model is as good as having come earlier."""
-    wanted = [row for row in rows if wish.above is None or row.priority > wish.above]
+    """Urgent ones where only they are wanted; a warm model is as good as having come earlier.
+
+    Who takes no suspects lets none wait either: what comes after one is left, so that there is
+    soon a process for it alone.
+    """
+    before = rows if wish.suspects else takewhile(lambda row: not row.suspect, rows)
+    wanted = [row for row in before if wish.above is None or row.priority > wish.above]
     wanted.sort(key=lambda row: (row.rank - WARMTH_MS * (row.model in wish.warm), row.id))
     return [row.id for row in wanted[:most]]
 
@@ -108,7 +116,7 @@ def _take(
     db: Connection, told: Mapping[str, Any], lane: Lane, most: int, upto: int | None, wish: Wish
 ) -> list[Any]:
     """Up to `most` jobs of the lane, of a rank up to that of the next lane's first."""
-    limits = {"sized": wish.most_bytes is not None, "trusted": not wish.suspects}
+    sized = wish.most_bytes is not None
     where: dict[str, Any] = {
         "its_lane": lane.name,
         "upto": upto,
@@ -116,24 +124,24 @@ def _take(
         "most_bytes": wish.most_bytes,
     }
     if not wish.choosy:
-        taking = _taking(bounded=upto is not None, **limits)
+        taking = _taking(bounded=upto is not None, sized=sized)
     else:
-        seen = db.execute(_first(LOOKAHEAD, bounded=False, **limits), where).all()
+        seen = db.execute(_first(LOOKAHEAD, bounded=False, sized=sized), where).all()
         taking, where = _TAKE_THESE, {"chosen": choose(seen, most, wish)}
     payload = {"worker": told["its_worker"]}
     return make(db, taking, {**told, **where}, payload=payload)
 
 
 @cache
-def _taking(*, bounded: bool, **limits: bool) -> Change:
+def _taking(*, bounded: bool, sized: bool) -> Change:
     """The lane's first jobs, as many as are asked for."""
     most = bindparam("most", type_=Integer, literal_execute=True)  # see `rows`
-    first = _first(most, bounded=bounded, **limits)
+    first = _first(most, bounded=bounded, sized=sized)
     return _take_those(select(first.cte("picked").c.id))
 
 
 @cache
-def _first(count: Any, *, bounded: bool, sized: bool, trusted: bool) -> Any:
+def _first(count: Any, *, bounded: bool, sized: bool) -> Any:
     """Jobs of a lane by their ranks, and no more than one may look at."""
     conditions = [waiting_in(bindparam("its_lane"))]
     if bounded:
@@ -141,9 +149,7 @@ def _first(count: Any, *, bounded: bool, sized: bool, trusted: bool) -> Any:
     if sized:
         fits = job.c.need_bytes <= bindparam("most_bytes")
         conditions.append(or_(job.c.need_bytes.is_(None), fits))
-    if trusted:
-        conditions.append(~job.c.suspect)
-    columns = (job.c.id, job.c.rank, job.c.model, job.c.priority)
+    columns = (job.c.id, job.c.rank, job.c.model, job.c.priority, job.c.suspect)
     lowest = select(*columns).where(*conditions).order_by(job.c.rank, job.c.id)
     return lowest.limit(count).with_for_update(skip_locked=True)
 
