@@ -4,11 +4,13 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 from studio_cases import open_tiles, until
 from typer.testing import CliRunner
 
 from omnifex.errors import InvalidRequest
 from omnifex.studio import Studio
+from omnifex.timetable import fire_due
 from omnifex_jobs import State
 from omnifex_jobs.errors import InvalidSchedule
 from omnifex_jobs.order.owners import Owner
@@ -76,6 +78,16 @@ def test_a_worker_forgets_old_jobs_by_the_rules() -> None:
         job.result(60), pinned.result(60)
         studio.queues.keep("succeeded", timedelta(0))
         until(lambda: list(studio.jobs()) == [pinned])
+
+
+def test_all_missed_times_are_made_up_for_at_once(studio: Studio) -> None:
+    studio.schedule("often", "* * * * * *", "tile", prompt="red")
+    home = studio._home
+    with home.database.begin() as db:
+        db.execute(text("UPDATE schedule SET next_at = next_at - 20000"))
+    assert fire_due(home) >= 20
+    moments = sorted(home.queue.schedules.fires("often"))
+    assert moments == list(range(moments[0], moments[0] + 1000 * len(moments), 1000))
 
 
 def test_a_schedule_is_checked_when_it_is_made(studio: Studio) -> None:
