@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from benchmarks import faults_scenes
-from benchmarks.faults_bench import Bench
+from benchmarks.faults_bench import ROOT, Bench
 from omnifex_jobs import State
 
 
@@ -35,6 +37,16 @@ def test_kills_and_poison_lose_no_job_and_commit_none_twice(bench: Bench) -> Non
     assert [v for v in bench.violations() if v.endswith("has other bytes")]
     a_file(bench).unlink()
     assert [v for v in bench.violations() if v.endswith("is missing")]
+
+
+@pytest.mark.slow
+def test_a_scene_on_both_databases_prints_its_seed_its_figures_and_what_the_checker_says() -> None:
+    scene = ["--seed", "7", "--only", "submits", "--keys", "20"]
+    command = [sys.executable, "-m", "benchmarks.faults", *scene]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("seed 7\n")
+    assert done.stdout.count("checker: 20 jobs, 0 violations (target 0)") == 2
 
 
 def a_file(bench: Bench) -> Path:
