@@ -181,12 +181,13 @@ class Bench:
     def until_over(self, ids: Sequence[str]) -> None:
         until(lambda: len(self.home.queue.over(ids)) == len(set(ids)), every=0.05)
 
+    def until_begun(self, ids: Sequence[str]) -> None:
+        """Claimed at least once: that they run is soon over, and may not be seen."""
+        until(lambda: self.claims().keys() >= set(ids), every=0.05)
+
     def count(self, *states: State) -> int:
         counts = self.home.queue.counts()
         return sum(counts[state] for state in states)
-
-    def running(self) -> int:
-        return self.count(State.RUNNING)
 
     def succeeded(self, ids: Sequence[str]) -> int:
         done = self.rows("SELECT id FROM job WHERE state = 'succeeded'")

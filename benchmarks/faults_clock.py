@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.faults_bench import Bench, Figure, none, until, whole
+from benchmarks.faults_bench import Bench, Figure, none, whole
 
 CLOCKS = ("+3600", "-3600", "jumping")
 LONG = {"steps": 30, "pace": 0.1}  # by turns longer than a lease
@@ -14,7 +14,7 @@ TIMEOUT_MS = 60_000
 def wrong_clocks(bench: Bench) -> Iterator[Figure]:
     """F6: an hour ahead, an hour behind, and to and fro; none takes a job from anybody."""
     ids = bench.submit(6, **LONG, timeout_ms=TIMEOUT_MS)
-    until(lambda: all(bench.home.queue.attempts(one) for one in ids))
+    bench.until_begun(ids)
     wrong = [bench.start("cpu:0", clock=clock) for clock in CLOCKS]
     for worker in wrong:
         worker.until_complete()

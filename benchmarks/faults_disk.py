@@ -49,7 +49,7 @@ def on(bench: Bench, ballast: Path) -> Iterator[Figure]:
     worker = bench.start("cpu:0")
     worker.until_complete()
     ids = bench.submit(4, **SLOW)
-    until(lambda: bench.running() == 4)
+    bench.until_begun(ids)
     fill(ballast)
     refused = submit_until_refused(bench)
     until(lambda: codes(bench, ids), 5)  # all four want to write their files now

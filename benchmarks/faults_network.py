@@ -109,7 +109,7 @@ def network_cuts(bench: Bench) -> Iterator[Figure]:
         worker = bench.start("cpu:0", address=address)
         worker.until_complete()
         ids = bench.submit(4, **SLOW)
-        until(lambda: bench.running() == 4)
+        bench.until_begun(ids)
         drop(proxy)
         caller = Caller(address)
         stopped = swallow(bench, proxy, pulse, ids)
@@ -166,7 +166,7 @@ def swallow(bench: Bench, proxy: Proxy, pulse: Path, ids: list[str]) -> float:
 def half_open(bench: Bench, proxy: Proxy) -> list[str]:
     """The other side has forgotten all connections without a word."""
     ids = bench.submit(2, **SLOW)
-    until(lambda: bench.running() >= 2)
+    bench.until_begun(ids)
     proxy.forget()
     bench.until_over(ids)
     return ids
@@ -175,7 +175,7 @@ def half_open(bench: Bench, proxy: Proxy) -> list[str]:
 def slow(bench: Bench, proxy: Proxy) -> list[str]:
     """Each packet takes seconds, longer than a lease altogether."""
     ids = bench.submit(2, **SLOW)
-    until(lambda: bench.running() >= 2)
+    bench.until_begun(ids)
     proxy.delay_s = DELAY_S
     time.sleep(2 * DELAY_S)
     proxy.delay_s = 0.0

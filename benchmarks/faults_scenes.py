@@ -58,7 +58,7 @@ def asleep(bench: Bench, but: int = 0) -> Iterator[None]:
             worker.wake()
 
 
-def kills(bench: Bench, times: int, jobs: int = 50) -> Iterator[Figure]:
+def kills(bench: Bench, times: int, jobs: int) -> Iterator[Figure]:
     """F1: `kill -9` of a device's process at a random moment, with so many jobs between two."""
     ids: list[str] = []
     struck: list[float] = []
@@ -122,7 +122,7 @@ def outlived(bench: Bench) -> list[str]:
     first, _ = bench.workers
     with alone(bench):
         ids = bench.submit(HELD, **SLOW)
-        until(lambda: bench.running() == HELD)
+        bench.until_begun(ids)
         bench.freeze(first)
         stands = time.monotonic()
     until(lambda: all(len(bench.home.queue.attempts(one)) > 1 for one in ids))
@@ -136,7 +136,7 @@ def supervisor_killed(bench: Bench) -> Iterator[Figure]:
     """F3: no process is left, and another supervisor goes on."""
     with alone(bench) as worker:
         ids = bench.submit(4, **SLOW)
-        until(lambda: bench.running() == 4)
+        bench.until_begun(ids)
         family = worker.family()
         worker.process.kill()
         died = time.time() * 1000
@@ -170,7 +170,7 @@ def outage(bench: Bench, ids: list[str]) -> float:
     """Seconds from the database's return to the next end of a job."""
     mine = bench.submit(6, **SLOW)
     ids += mine
-    until(lambda: bench.running())
+    bench.until_begun(mine[:1])
     if bench.server:
         bench.server.stop(signal.SIGQUIT)
         time.sleep(1)
@@ -209,7 +209,7 @@ def hang(bench: Bench) -> Iterator[Figure]:
     with alone(bench):
         began = time.monotonic()
         stuck = bench.submit(1, "hang", timeout_ms=2000, max_attempts=1)
-        until(lambda: bench.running() == 1)
+        bench.until_begun(stuck)
         others = bench.submit(10, steps=4)
         bench.until_over(stuck)
         took = time.monotonic() - began
@@ -265,7 +265,7 @@ def ended_by(bench: Bench, signals: int) -> tuple[int, float, list[str]]:
     """The exit code of a supervisor that is told to stop, the seconds it took, and its jobs."""
     with alone(bench) as worker:
         ids = bench.submit(4, **SLOW)
-        until(lambda: bench.running() == 4)
+        bench.until_begun(ids)
         time.sleep(0.5)
         began = time.monotonic()
         for _ in range(signals):

@@ -39,6 +39,7 @@ class Options:
 
     seed: int
     kills: int
+    jobs: int
     stops: int
     outages: int
     cuts: int
@@ -63,7 +64,7 @@ class Track(NamedTuple):
 TRACKS = (
     Track(
         {
-            "kills": lambda bench, options: scenes.kills(bench, options.kills),
+            "kills": lambda bench, options: scenes.kills(bench, options.kills, options.jobs),
             "poison": lambda bench, options: scenes.poison(bench),
         },
         supervisors=2,
