@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from benchmarks.faults_power import power_cuts
 from benchmarks.faults_queue import backlog, contention
 from benchmarks.faults_schedules import schedules_kept
 from benchmarks.faults_submits import duplicate_submits
+from benchmarks.postgres_server import die_with_parent
 
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
 
@@ -141,6 +143,7 @@ def play(options: Options, kind: str, index: int, quiet: bool) -> Heard:
     """One track, in a process of its own."""
     track = (QUIET if quiet else TRACKS)[index]
     names, heard = wanted(track, options), Heard(kind)
+    die_with_parent(signal.SIGKILL)
     adopt_orphans()
     before = cpu_s()
     chance = random.Random(f"{options.seed} {kind} {names}")
