@@ -58,7 +58,7 @@ def kill_actors(bench: Bench, jobs: int, kills: int) -> tuple[list[Gap], list[st
         assert len(cluster.slots) == GPUS
         for slot in cluster.slots:
             until(lambda slot=slot: states(ray, slot) == [STANDING_BY, WORKING])
-        ids = bench.submit(jobs, steps=4, pace=0.1)
+        ids = bench.submit(jobs, steps=4, pace=0.04)
         gaps = []
         for number in range(kills):
             share = jobs * (number + 1) // (kills + 1)
