@@ -60,6 +60,19 @@ def test_a_plugins_model_follows_an_installation_that_moved(
         assert studio.models.show("tiles").path == MODEL
 
 
+def test_a_plugins_model_takes_over_from_another_installation_of_it(
+    tmp_path: Path, omnifex_home: Path
+) -> None:
+    there = copy_model(tmp_path.joinpath(*MODEL.parts[-3:]), another=True)
+    with Studio(workers=0, plugins=PluginHost(entry_points=False)) as studio:
+        theirs = studio.models.add(there, name="tiles")
+    with open_tiles(workers=0) as studio:
+        ours = studio.models.show("tiles")
+        assert ours.path == MODEL
+        assert ours.components["backbone"].id != theirs.components["backbone"].id
+        assert studio.models.show(f"tiles@{theirs.version}").path == there
+
+
 def test_a_plugin_whose_model_is_missing_spoils_nothing_else(tmp_path: Path) -> None:
     class Hollow:
         @omnifex.hookimpl

@@ -14,6 +14,8 @@ from omnifex.settings import settings_of
 from omnifex.styles import style_from
 from omnifex_registry import Model, Registry, RegistryError
 
+INSIDE = 3  # parts of a path that are the same wherever a plugin is installed: package, models, name
+
 
 class BuiltinStays(OmnifexError):
     """An attempt to remove a model that would come back at its next use."""
@@ -172,12 +174,14 @@ class Models:
                 yield error
 
     def _register(self, name: str) -> None:
-        """Once a process; it is hashed once a home, and again when its files have changed."""
-        if name not in self._registered:
-            self._registry.add(self._builtin[name].path, name=name, replace=self._moved(name))
-            self._registered.add(name)
+        """Once a process; it is hashed once a home, and again when its files have changed.
 
-    def _moved(self, name: str) -> bool:
-        """Whether the name was registered from a folder that is gone, such as an older install."""
-        known = {model.name: model.path for model in self._registry.list()}
-        return name in known and not known[name].exists()
+        It takes the place of one whose folder is gone, and sets one aside that comes from another
+        installation of its plugin.
+        """
+        if name not in self._registered:
+            path = self._builtin[name].path.resolve()
+            known = {model.name: model.path for model in self._registry.list()}.get(name, path)
+            gone, again = not known.exists(), known.parts[-INSIDE:] == path.parts[-INSIDE:]
+            self._registry.add(path, name=name, replace=gone, keep=again and not gone)
+            self._registered.add(name)
