@@ -14,7 +14,9 @@ from omnifex.settings import settings_of
 from omnifex.styles import style_from
 from omnifex_registry import Model, Registry, RegistryError
 
-INSIDE = 3  # parts of a path that are the same wherever a plugin is installed: package, models, name
+INSIDE = (
+    3  # parts of a path that are the same wherever a plugin is installed: package, models, name
+)
 
 
 class BuiltinStays(OmnifexError):
