@@ -22,7 +22,7 @@ from omnifex_jobs import State
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_killed_actors_come_back_and_lose_no_job(tmp_path: Path) -> None:
     bench = Bench("sqlite", str(tmp_path / "home"), None, random.Random(1))
-    gaps, ids = kill_actors(bench, jobs=40, kills=2)
+    gaps, ids = kill_actors(bench, jobs=200, kills=2)
     assert len(gaps) == 2
     assert {job.state for job in bench.jobs(ids)} == {State.SUCCEEDED}
     bench.close()
