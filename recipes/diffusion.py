@@ -1,6 +1,6 @@
 """Train the latent-diffusion UNet that pictures and sounds share, and their conditioners.
 
-python -m recipes.diffusion [--steps 2600] [--out build/prism] [--compile] [--restart] [--shipped]
+python -m recipes.diffusion [--steps 6000] [--out build/prism] [--compile] [--restart] [--shipped]
 
 Writes OUT/diffusion.pt and goes on from it when started again.
 """
@@ -85,4 +85,4 @@ def weights(t: Tensor) -> Tensor:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    train(Diffusion(), "diffusion", BATCH, loss_of, asked(__doc__, steps=2600), shipped)
+    train(Diffusion(), "diffusion", BATCH, loss_of, asked(__doc__, steps=6000), shipped)

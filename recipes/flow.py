@@ -1,6 +1,6 @@
 """Train the flow-matching transformer that all modalities share, and their conditioners.
 
-python -m recipes.flow [--steps 2600] [--out build/prism] [--compile] [--restart] [--shipped]
+python -m recipes.flow [--steps 8000] [--out build/prism] [--compile] [--restart] [--shipped]
 
 Writes OUT/flow.pt and goes on from it when started again.
 """
@@ -87,4 +87,4 @@ def loss_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    train(Flow(), "flow", BATCH, loss_of, asked(__doc__, steps=2600), shipped)
+    train(Flow(), "flow", BATCH, loss_of, asked(__doc__, steps=8000), shipped)
