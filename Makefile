@@ -62,6 +62,7 @@ prism: install  ## Train the built-in models (hours on a CPU, minutes on a GPU; 
 		$(BIN)/python -m recipes.latents $$modality || exit 1; \
 	done
 	for seed in 2 3 4; do $(BIN)/python -m recipes.latents video --seed $$seed || exit 1; done
+	$(BIN)/python -m recipes.decoder
 	$(BIN)/python -m recipes.latents mesh --seed 2
 	$(BIN)/python -m recipes.flow --compile
 	$(BIN)/python -m recipes.diffusion --compile

@@ -142,6 +142,7 @@ def train(modality: str, options: Asked) -> None:
             saved = time.monotonic()
     standardise(model, samples)
     run.save()
+    (options.out / f"{modality}_decoder.pt").unlink(missing_ok=True)  # of another encoder
 
 
 def main() -> None:

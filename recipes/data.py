@@ -14,16 +14,24 @@ UNTOLD = 0.05  # share of words left out of the others
 class Latents:
     latents: Tensor  # (N, C, *grid), half precision
     ids: Tensor  # (N, phrases, roles)
+    weight: Tensor  # (C,), of mean 1: how much an error of each channel counts
     generator: torch.Generator
 
     @classmethod
     def load(cls, modality: str, out: Path, seed: int) -> "Latents":
+        """All latents of a modality that were encoded.
+
+        The decoder undoes their standardising, so that what is decoded moves with a channel's
+        deviation: the error of a channel counts as the square of that.
+        """
         parts = [
             torch.load(path, weights_only=True)
             for path in sorted(out.glob(f"{modality}_latents_*.pt"))
         ]
         latents, ids = (torch.cat([part[name] for part in parts]) for name in ("latents", "ids"))
-        return cls(latents, ids.long(), torch.Generator().manual_seed(seed))
+        variance = parts[0]["deviation"].square()
+        weight = variance / variance.mean()
+        return cls(latents, ids.long(), weight, torch.Generator().manual_seed(seed))
 
     def batch(self, count: int) -> tuple[Tensor, Tensor]:
         """Draw latents (count, C, *grid) and ids (count, phrases, roles)."""

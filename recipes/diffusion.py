@@ -62,14 +62,13 @@ def shipped() -> dict[str, Tensor]:
     return run_weights("prism-ldm", "unet", tuple(BATCH))
 
 
-def loss_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
+def errors_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
     """Noise prediction, Ho et al. 2020, arXiv:2006.11239, equation 14, but weighted."""
     noise = torch.randn_like(x0)
     t = torch.randint(1000, (len(x0),), device=x0.device)
     with torch.autocast(x0.device.type, torch.bfloat16):
         predicted = model(SCHEDULER.add_noise(x0, noise, t), t, stream, ids)
-    errors = (predicted.float() - noise).square().flatten(1).mean(1)  # (B,)
-    return (errors * weights(t)).mean()
+    return (predicted.float() - noise).square() * weights(t).view(-1, 1, 1, 1)
 
 
 def weights(t: Tensor) -> Tensor:
@@ -85,4 +84,4 @@ def weights(t: Tensor) -> Tensor:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    train(Diffusion(), "diffusion", BATCH, loss_of, asked(__doc__, steps=6000), shipped)
+    train(Diffusion(), "diffusion", BATCH, errors_of, asked(__doc__, steps=6000), shipped)

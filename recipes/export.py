@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from recipes import diffusion, flow
+from recipes.latents import trained
 from recipes.world.modalities import WORLDS
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -53,14 +54,11 @@ def write_conditioners(folder: Path, weights: Mapping[str, Tensor], names: list[
 def write_autoencoders(folder: Path, out: Path, names: list[str]) -> None:
     """Those that were trained here; others stay as they ship."""
     for name in names:
-        if not (path := out / f"{name}_autoencoder.pt").exists():
+        if (weights := trained(name, out)) is None:
             continue
-        saved = torch.load(path, weights_only=True)
+        world = WORLDS[name]
         write_component(
-            folder / f"{name}_autoencoder",
-            WORLDS[name].kind.__name__,
-            WORLDS[name].autoencoder,
-            saved["model"],
+            folder / f"{name}_autoencoder", world.kind.__name__, world.autoencoder, weights
         )
 
 

@@ -2,7 +2,8 @@
 
 python -m recipes.latents image [--count 16384] [--seed 1] [--out build/prism]
 
-Writes OUT/image_latents_SEED.pt: latents (N, C, *grid) as halves, ids (N, phrases, roles).
+Writes OUT/image_latents_SEED.pt: latents (N, C, *grid) as halves, ids (N, phrases, roles), and the
+deviation (C,) that each channel had before it was standardised.
 """
 
 import argparse
@@ -28,19 +29,26 @@ def vocabulary(modality: str) -> Vocabulary:
     return found
 
 
+def trained(modality: str, out: Path) -> dict[str, Tensor] | None:
+    """The weights of an autoencoder just trained, its decoder as trained further."""
+    for what in ("decoder", "autoencoder"):
+        if (path := out / f"{modality}_{what}.pt").exists():
+            weights: dict[str, Tensor] = torch.load(path, weights_only=True)["model"]
+            return weights
+    return None
+
+
 def autoencoder(modality: str, out: Path) -> ConvAutoencoder | ClipAutoencoder:
     """The one just trained, else the one that ships."""
-    path = out / f"{modality}_autoencoder.pt"
-    if not path.exists():
+    if (weights := trained(modality, out)) is None:
         return shipped.autoencoder(modality)
-    saved = torch.load(path, weights_only=True)
     model = WORLDS[modality].new_autoencoder()
-    model.load_state_dict(saved["model"])
+    model.load_state_dict(weights)
     return model.eval()
 
 
 @torch.inference_mode()
-def encode(modality: str, count: int, seed: int, out: Path) -> tuple[Tensor, Tensor]:
+def encode(modality: str, count: int, seed: int, out: Path) -> dict[str, Tensor]:
     rng, world, words = random.Random(seed), WORLDS[modality], vocabulary(modality)
     model, latents, ids = autoencoder(modality, out), [], []
     for _ in range(count // 64):
@@ -48,7 +56,7 @@ def encode(modality: str, count: int, seed: int, out: Path) -> tuple[Tensor, Ten
         with torch.autocast("cpu", torch.bfloat16):
             latents.append(model.encode(world.render(scenes)).half())
         ids.append(torch.tensor([words.encode(scene.phrases()) for scene in scenes]).short())
-    return torch.cat(latents), torch.cat(ids)
+    return {"latents": torch.cat(latents), "ids": torch.cat(ids), "deviation": model.deviation}
 
 
 def main() -> None:
@@ -59,11 +67,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/prism"))
     asked = parser.parse_args()
     torch.set_num_threads(1)  # it runs beside the training of the next autoencoder
-    latents, ids = encode(
-        asked.modality, asked.count or COUNT[asked.modality], asked.seed, asked.out
-    )
+    count = asked.count or COUNT[asked.modality]
+    encoded = encode(asked.modality, count, asked.seed, asked.out)
     path = asked.out / f"{asked.modality}_latents_{asked.seed}.pt"
-    torch.save({"latents": latents, "ids": ids}, path)
+    torch.save(encoded, path)
+    latents = encoded["latents"]
     print(path, tuple(latents.shape), latents.float().mean().item(), latents.float().std().item())
 
 

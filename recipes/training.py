@@ -15,6 +15,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from omnifex_prism.autoencoder import per_channel
 from omnifex_registry.backbones.flow_transformer import Block
 from recipes.data import Latents
 
@@ -146,14 +147,15 @@ def compile_blocks(model: nn.Module) -> None:
             block.compile(dynamic=False)
 
 
-Loss = Callable[[nn.Module, str, Tensor, Tensor], Tensor]  # model, stream, latents, ids
+Errors = Callable[[nn.Module, str, Tensor, Tensor], Tensor]
+"""Squared errors, shaped as the latents, of a model, a stream, latents and ids."""
 
 
 def train(
     model: nn.Module,
     name: str,
     batch: dict[str, int],
-    loss_of: Loss,
+    errors_of: Errors,
     options: Asked,
     shipped: Callable[[], dict[str, Tensor]],
 ) -> None:
@@ -174,7 +176,8 @@ def train(
         for stream, rows in batch.items():
             latents, ids = (part.to(options.device) for part in data[stream].batch(rows))
             with attention_on(options.device):
-                loss = loss_of(run.model, stream, latents, ids)
+                errors = errors_of(run.model, stream, latents, ids)
+            loss = (errors * per_channel(data[stream].weight.to(errors), errors)).mean()
             loss.backward()
             run.losses[stream].append(loss.item())
         run.update(rate_at(run.step, options.steps, options.rate))

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from recipes import decoder
 from recipes.data import Latents
-from recipes.latents import vocabulary
+from recipes.latents import autoencoder, encode, vocabulary
 from recipes.training import Asked, rate_at, train
+from recipes.world import video as world_video
 from recipes.world.modalities import WORLDS
 
 SHAPES = {
@@ -51,7 +53,8 @@ def test_the_autoencoder_of_a_world_fits_its_samples(modality: str) -> None:
 
 
 def test_words_are_left_out_and_some_prompts_are_silent() -> None:
-    data = Latents(torch.zeros(1, 1), torch.ones(1, 2, 4).long(), torch.Generator().manual_seed(0))
+    ids, draw = torch.ones(1, 2, 4).long(), torch.Generator().manual_seed(0)
+    data = Latents(torch.zeros(1, 1), ids, torch.ones(1), draw)
     _, ids = data.batch(2000)
     silent = (ids.flatten(1).sum(1) == 0).float().mean()
     assert 0.07 < silent < 0.13
@@ -66,12 +69,16 @@ class Tiny(nn.Module):
 
 def squared(model: nn.Module, stream: str, latents: Tensor, ids: Tensor) -> Tensor:
     found: Tensor = model.layer(latents)  # type: ignore[operator]
-    return (found - latents.flip(1)).square().mean()
+    return (found - latents.flip(1)).square()
 
 
 def test_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     torch.save(
-        {"latents": torch.randn(16, 3).half(), "ids": torch.ones(16, 1, 1).short()},
+        {
+            "latents": torch.randn(16, 3).half(),
+            "ids": torch.ones(16, 1, 1).short(),
+            "deviation": torch.ones(3),
+        },
         tmp_path / "tiny_latents_1.pt",
     )
 
@@ -92,3 +99,33 @@ def test_the_rate_warms_up_and_falls() -> None:
     rates = [rate_at(step, 1000) for step in range(1000)]
     assert rates[0] < rates[50] < rates[300] == max(rates)
     assert rates[-1] < 0.01 * max(rates)
+
+
+def test_a_decoder_learns_and_the_encoder_stays(tmp_path: Path) -> None:
+    encoded = encode("video", 64, seed=1, out=tmp_path)
+    torch.save(encoded, tmp_path / "video_latents_1.pt")
+    before = autoencoder("video", tmp_path).state_dict()
+    decoder.train(Asked(steps=2, out=tmp_path, device="cpu", restart=False))
+    after = autoencoder("video", tmp_path).state_dict()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert changed
+    assert all(name.startswith(("up.", "frame.up.")) for name in changed)
+
+
+def test_the_frames_that_a_decoder_learns_from_are_those_of_the_clip() -> None:
+    scene = world_video.sample(random.Random(3))
+    which = torch.tensor([20, 4, 11])
+    frames, weights = decoder.draw(scene, which)
+    assert torch.allclose(frames, WORLDS["video"].render([scene])[0][:, which], atol=1e-6)
+    assert weights.shape == (1, 3, 96, 96)
+    assert (weights.flatten(1).amax(1) > 0).all()
+
+
+def test_some_frames_are_decoded_as_all_of_them_are() -> None:
+    torch.manual_seed(0)
+    model, which = WORLDS["video"].new_autoencoder().eval(), torch.tensor([[3, 17], [8, 0]])
+    latents = torch.randn(2, 24, 6, 6, 6)
+    with torch.inference_mode():
+        some, every = decoder.decoded(model, latents, which), model.decode(latents)
+    for row, at in enumerate(which):
+        assert torch.allclose(some[row], every[row][:, at], atol=1e-5)

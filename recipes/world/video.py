@@ -137,17 +137,30 @@ def ground(scene: Scene) -> Tensor:
     return first + (second - first) * weight
 
 
-def render_one(scene: Scene) -> Tensor:
-    t = torch.arange(FRAMES) / FRAMES
-    clip = ground(scene).expand(FRAMES, -1, -1, -1)
+def layers(scene: Scene, t: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Each thing's mask (T, 1, SIZE, SIZE) at times t (T,) in [0, 1), and its colour (3, 1, 1)."""
+    found = []
     for thing, anchor in zip(scene.things, anchors(scene), strict=True):
         at = pose(thing.motion, t, reach(scene))
         centre = torch.stack([anchor[0] + at["x"], anchor[1] + at["y"]], 1)
-        which = torch.full((FRAMES,), SHAPES.index(thing.shape))
+        which = torch.full((len(t),), SHAPES.index(thing.shape))
         mask = coverage(which, centre, RADII[thing.size] * at["scale"], SIZE, at["turn"])
         mask = (mask * at["shown"][:, None, None])[:, None]
-        clip = clip * (1 - mask) + colour_rows([thing.colour])[:, :, None, None] * mask
-    return clip.transpose(0, 1)
+        found.append((mask, colour_rows([thing.colour])[0, :, None, None]))
+    return found
+
+
+def composed(behind: Tensor, things: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Things in front of a background (3, SIZE, SIZE): frames (T, 3, SIZE, SIZE)."""
+    frames = behind.expand(len(things[0][0]), -1, -1, -1)
+    for mask, colour in things:
+        frames = frames * (1 - mask) + colour * mask
+    return frames
+
+
+def render_one(scene: Scene) -> Tensor:
+    things = layers(scene, torch.arange(FRAMES) / FRAMES)
+    return composed(ground(scene), things).transpose(0, 1)
 
 
 def render(scenes: list[Scene]) -> Tensor:
