@@ -33,6 +33,7 @@ CONFIG: dict[str, Any] = {
 }
 BATCH = {"image": 16, "audio": 12, "mesh": 28, "video": 160}  # rows a step: harder ones have more
 TOLD = ("mesh", "video")  # streams whose prompts leave nothing open: a draft can only be mended
+LEAST = 0.2  # time below which the velocity's errors, those of x0 over t, grow no more
 PURE = 0.15  # share of rows that are nearly noise alone, where the prompt decides all
 
 
@@ -91,7 +92,7 @@ def errors_of(model: nn.Module, stream: str, x0: Tensor, ids: Tensor) -> Tensor:
         x = (1 - at) * shown + at * noise
         velocity = model(x, t, stream, ids)
     errors = at * velocity.float() - (x - x0)  # of x0
-    return torch.cat([errors[:drafts], errors[drafts:] / at[drafts:]]).square()
+    return torch.cat([errors[:drafts], errors[drafts:] / at[drafts:].clamp_min(LEAST)]).square()
 
 
 @torch.no_grad()

@@ -165,9 +165,10 @@ def train(
     run = Run(model.to(options.device), options.out / f"{name}.pt", tuple(batch))
     if run.path.exists():
         run.load(options.restart, options.device)
-    torch.manual_seed(run.step)
+    seen = max(len(losses) for losses in run.losses.values())  # steps, a restart's too
+    torch.manual_seed(seen)
     batch = {stream: n for stream, n in batch.items() if stream in (options.streams or batch)}
-    data = {stream: Latents.load(stream, options.out, seed=run.step) for stream in batch}
+    data = {stream: Latents.load(stream, options.out, seed=seen) for stream in batch}
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters", flush=True)
     if options.compile:
         compile_blocks(run.model)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnifex_registry.backbones import FlowTransformer
-from omnifex_registry.backbones.flow_transformer import Stream, wave_embedding
+from omnifex_registry.backbones.flow_transformer import OPEN, Stream, velocity_of, wave_embedding
 
 CONFIG = {
     "width": 32,
@@ -101,3 +101,22 @@ def test_times_are_told_apart() -> None:
     waves = wave_embedding(torch.tensor([0.0, 0.5, 0.501]), 16)
     assert waves.shape == (3, 16)
     assert not torch.allclose(waves[1], waves[2])
+
+
+def data_from(guess: torch.Tensor, latents: torch.Tensor, t: float) -> torch.Tensor:
+    return latents - t * velocity_of(guess, latents, torch.tensor([t]))
+
+
+def test_of_pure_noise_the_guess_decides_and_of_clear_latents_these() -> None:
+    guess, latents = torch.randn(1, 4, 4, 6), torch.randn(1, 4, 4, 6)
+    assert torch.allclose(data_from(guess, latents, 1.0), guess, atol=1e-5)
+    assert torch.allclose(data_from(guess, latents, 1e-3), latents, atol=0.01)
+
+
+def test_a_guess_that_deviates_as_expected_gets_no_worse() -> None:
+    draw = torch.Generator().manual_seed(3)
+    data, off, noise = torch.randn(3, 1, 4, 64, 64, generator=draw)
+    for t in (0.05, 0.2, 0.5, 0.9):
+        found = data_from(data + OPEN * off, (1 - t) * data + t * noise, t)
+        best = OPEN * t / (t**2 + ((1 - t) * OPEN) ** 2) ** 0.5  # of two independent estimates
+        assert (found - data).square().mean().sqrt().item() == pytest.approx(best, rel=0.02)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recipes import decoder
+from recipes import decoder, flow
 from recipes.data import Latents
 from recipes.latents import autoencoder, encode, vocabulary
 from recipes.training import Asked, rate_at, train
@@ -129,3 +129,37 @@ def test_some_frames_are_decoded_as_all_of_them_are() -> None:
         some, every = decoder.decoded(model, latents, which), model.decode(latents)
     for row, at in enumerate(which):
         assert torch.allclose(some[row], every[row][:, at], atol=1e-5)
+
+
+class Answers(nn.Module):
+    """Always heads for the same data, and remembers what it was shown."""
+
+    def __init__(self, data: Tensor) -> None:
+        super().__init__()
+        self.data = data
+        self.shown: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor, t: Tensor, stream: str, ids: Tensor) -> Tensor:
+        self.shown.append((x, t))
+        return (x - self.data) / t.view(-1, 1, 1)
+
+
+@pytest.mark.parametrize("stream", ["image", "video"])
+def test_a_flow_is_held_to_the_data_wherever_it_begins(stream: str) -> None:
+    torch.manual_seed(0)
+    data, ids = torch.randn(1, 3, 50).expand(8, 3, 50), torch.ones(8, 1, 1).long()
+    right, wrong = (Answers(value) for value in (data[:1], torch.zeros(1)))
+    assert flow.errors_of(right, stream, data, ids).max() < 1e-5
+    assert flow.errors_of(wrong, stream, data, ids).mean() > 0.5
+
+
+def test_half_of_the_clips_begin_with_a_draft() -> None:
+    torch.manual_seed(0)
+    data, ids = torch.full((64, 3, 50), 3.0), torch.ones(64, 1, 1).long()
+    model = Answers(torch.full((1,), -3.0))  # what it drafts is all wrong
+    flow.errors_of(model, "video", data, ids)
+    (_, first), (x, t) = model.shown
+    assert first.tolist() == [1.0] * 32
+    clear = x.mean((1, 2))[t < 0.5], (torch.arange(64) < 32)[t < 0.5]
+    assert len(clear[0]) > 3
+    assert ((clear[0] < 0) == clear[1]).all()

@@ -1,8 +1,10 @@
 """The flow-matching transformer: one stack of blocks for latents of any shape.
 
-A diffusion transformer (Peebles and Xie 2023, arXiv:2212.09748) that predicts the velocity of a
-straight path (Lipman et al. 2023, arXiv:2210.02747). Patches of the latents and the condition's
-tokens attend to each other in one sequence, over space and time alike.
+A diffusion transformer (Peebles and Xie 2023, arXiv:2212.09748) for the velocity of a straight path
+(Lipman et al. 2023, arXiv:2210.02747). Patches of the latents and the condition's tokens attend to
+each other in one sequence, over space and time alike. What the blocks guess is the data, from
+which the velocity follows: data is a few words' worth, but noise would have to pass through them
+whole (Li and He 2025, arXiv:2511.13720).
 """
 
 import math
@@ -13,6 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+OPEN = 0.2  # how far data deviates, roughly, from what a prompt tells of it
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,17 @@ def wave_embedding(t: Tensor, width: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
-def velocity_of(output: Tensor, latents: Tensor, timestep: Tensor) -> Tensor:
-    """The velocity, of which the latents tell a part and the blocks' output the rest.
+def velocity_of(guess: Tensor, latents: Tensor, timestep: Tensor) -> Tensor:
+    """The velocity, noise - x0, at latents x = (1 - t)·x0 + t·noise, given a guess of x0.
 
-    Of latents x = (1 - t)·x0 + t·noise the best linear estimate of noise - x0 is c·x; what is left
-    has deviation 1/s and is -x0 at t = 1: noise need not pass through the blocks to be answered.
+    Where there is little noise, the latents themselves tell more of x0: as much as they would of
+    data that deviates by OPEN from the guess, c·x + (1 - (1 - t)·c)·guess estimates it.
     (Karras et al. 2022, arXiv:2206.00364, section 5, for a straight path.)
     """
     t = timestep.float().view(-1, *(1,) * (latents.ndim - 1))
-    variance = t.square() + (1 - t).square()
-    velocity = (2 * t - 1) / variance * latents + output / variance.sqrt()
-    return velocity.to(latents.dtype)
+    c = (1 - t) * OPEN**2 / (t.square() + ((1 - t) * OPEN).square())
+    data = c * latents + (1 - (1 - t) * c) * guess
+    return ((latents - data) / t).to(latents.dtype)
 
 
 class Modulation(nn.Module):
@@ -157,7 +161,7 @@ class FlowTransformer(nn.Module):
     def forward(
         self, latents: Tensor, timestep: Tensor, *, stream: str, tokens: Tensor, pooled: Tensor
     ) -> Tensor:
-        """Return dx/dt, shaped as latents (B, C, *grid), at times (B,) from 0 (data) to 1 (noise).
+        """Return dx/dt, shaped as latents (B, C, *grid), at times (B,) above 0 (data) to 1 (noise).
 
         tokens (B, L, condition_width) and pooled (B, condition_width) come from a conditioner.
         """
