@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from omnifex_registry.errors import BadModelFolder, UnsafeWeights
 from omnifex_registry.layout import INDEX
@@ -60,7 +62,16 @@ def _unpack_tar(archive: Path, place: Path) -> None:
             _check(archive, entry.name, not (entry.isfile() or entry.isdir()))
             size += entry.size
         check_space(place, size)
-        opened.extractall(place, filter="data")
+        for entry in opened:
+            if (content := opened.extractfile(entry)) is not None:  # a folder has none
+                _write(content, place / entry.name)
+
+
+def _write(content: IO[bytes], path: Path) -> None:
+    """Only what is in the file: extractall would set owners and modes too, before Python 3.11.4."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with content, path.open("wb") as copy:
+        shutil.copyfileobj(content, copy)
 
 
 def _entries(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
