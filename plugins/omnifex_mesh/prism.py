@@ -27,8 +27,8 @@ class PrismMesh(PrismFamily[MeshRequest]):
     """A coloured surface from a 48³ field."""
 
     modality = "mesh"
-    steps = 4  # the first few decide nearly all; with more, and more guidance, solids lose form
-    guidance = 1.5
+    steps = 4  # the first few decide nearly all
+    guidance = 1.5  # with more, solids lose form
     vocabulary = VOCABULARY
     cannot = ("negative_prompt", "image", "extra")
 

@@ -31,8 +31,8 @@ class PrismVideo(PrismFamily[VideoRequest]):
     """24 frames of 96×96 pixels."""
 
     modality = "video"
-    steps = 2  # the first decides nearly all, and every further one adds specks
-    guidance = 1.5  # as more of it does
+    steps = 2  # they decide all: further ones change little
+    guidance = 1.5  # more brings specks
     vocabulary = VOCABULARY
     cannot = ("negative_prompt", "image", "video", "strength", "extra")
 
