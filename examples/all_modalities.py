@@ -4,7 +4,7 @@ from omnifex import Studio
 
 PROMPTS = {
     "image": "a small red star left of a large blue ring",
-    "video": "a large red star spinning on a white background",
+    "video": "a large yellow star growing on a navy background",
     "audio": "a plucked sawtooth tone at A4",
     "mesh": "a red cone on top of a blue cube",
 }

@@ -24,7 +24,7 @@ PROMPTS = {
         "a medium orange moon at the top right on black and purple stripes",
     ],
     "video": [
-        "a large red star spinning on a white background",
+        "a large yellow star growing on a navy background",
         "a large blue circle moving right above a large yellow heart moving left on black",
     ],
     "audio": ["a plucked sawtooth tone at A4", "a rising minor arpeggio of square notes from C4"],

@@ -68,7 +68,7 @@ class VideoModality(Modality[VideoRequest]):
     formats = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
     default_format = "mp4"
     default_model = "prism"
-    example_prompt = "a large yellow star spinning on a navy background"
+    example_prompt = "a large yellow star growing on a navy background"
 
     def check_input(self, file: Path) -> None:
         from omnifex_video import files
