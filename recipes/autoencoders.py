@@ -8,7 +8,6 @@ Writes OUT/image_autoencoder.pt every three minutes, and goes on from it when st
 
 import json
 import random
-import time
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from omnifex_prism.autoencoder import ConvAutoencoder
 from omnifex_video.autoencoder import ClipAutoencoder
 from recipes import shipped
-from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
+from recipes.training import Asked, Run, options_of, rate_at
 from recipes.world.modalities import WORLDS
 
 JOINING = 1200  # steps in which clips first learn how the latents of frames join
@@ -129,20 +128,16 @@ def train(modality: str, options: Asked) -> None:
     ):
         begin_with_pictures(model, samples, options.out)
     generator = torch.Generator().manual_seed(run.step)
-    saved = started = time.monotonic()
-    while run.step < options.steps:
+    if run.step < options.steps:
+        # It was trained for the encoder that now changes.
+        (options.out / f"{modality}_decoder.pt").unlink(missing_ok=True)
+    for _ in run.left(options.steps, every=50):
         x = draw(samples, modality, generator).to(options.device)
         loss = learn(run.model, modality, x)
         run.losses[modality].append(loss.item())
         run.update(rate_at(run.step, options.steps, PEAK[modality]))
-        if run.step % 50 == 0:
-            run.report(started)
-        if time.monotonic() - saved > SAVE_EVERY:
-            run.save()
-            saved = time.monotonic()
     standardise(model, samples)
     run.save()
-    (options.out / f"{modality}_decoder.pt").unlink(missing_ok=True)  # of another encoder
 
 
 def main() -> None:

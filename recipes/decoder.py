@@ -1,13 +1,12 @@
 """Train the decoder of clips further. The encoder, and so what it encoded, stays as it is.
 
-python -m recipes.decoder [--steps 4000] [--out build/prism] [--restart]
+python -m recipes.decoder [--steps 4000] [--out build/prism] [--restart] [--shipped]
 
 Goes on with OUT/video_autoencoder.pt, else with what ships, on the latents in OUT. Writes
 OUT/video_decoder.pt, which holds the whole autoencoder.
 """
 
 import random
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omnifex_video.autoencoder import ClipAutoencoder
+from recipes import shipped
 from recipes.latents import autoencoder
-from recipes.training import SAVE_EVERY, Asked, Run, options_of, rate_at
+from recipes.training import Asked, Run, options_of, rate_at
 from recipes.world.video import FRAMES, Scene, composed, ground, layers, sample
 
 PEAK = 1e-3  # of the learning rate
@@ -95,32 +95,18 @@ def learn(model: ClipAutoencoder, clips: Clips, device: str) -> Tensor:
 
 
 def train(options: Asked) -> None:
-    model = autoencoder("video", options.out)
+    model = shipped.autoencoder("video") if options.shipped else autoencoder("video", options.out)
     assert isinstance(model, ClipAutoencoder)
     for encoding in (model.frame.down, model.down):
         encoding.requires_grad_(False)
     run = Run(model.train().to(options.device), options.out / "video_decoder.pt", ("video",))
     if run.path.exists():
         run.load(options.restart, options.device)
-    clips = Clips.load(options.out, seed=run.step)
-    saved = started = time.monotonic()
-    while run.step < options.steps:
+    clips = Clips.load(options.out, seed=len(run.losses["video"]))
+    for _ in run.left(options.steps, every=50):
         run.losses["video"].append(learn(model, clips, options.device).item())
         run.update(rate_at(run.step, options.steps, PEAK))
-        if run.step % 50 == 0:
-            run.report(started)
-        if time.monotonic() - saved > SAVE_EVERY:
-            run.save()
-            saved = time.monotonic()
-    run.save()
-
-
-def main() -> None:
-    parser = options_of(__doc__, steps=4000)
-    options = Asked(**vars(parser.parse_args()))
-    torch.manual_seed(0)
-    train(options)
 
 
 if __name__ == "__main__":
-    main()
+    train(Asked(**vars(options_of(__doc__, steps=4000).parse_args())))

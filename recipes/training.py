@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +129,21 @@ class Run:
         self.average.update_parameters(self.model)
         self.step += 1
 
+    def left(self, steps: int, every: int) -> Iterator[None]:
+        """Each step until `steps`; reports after `every` of them, saves now and then, and at last.
+
+        What is done in a step ends with `update`.
+        """
+        saved = started = time.monotonic()
+        while self.step < steps:
+            yield
+            if self.step % every == 0:
+                self.report(started)
+            if time.monotonic() - saved > SAVE_EVERY:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
     def report(self, started: float) -> None:
         recent = {n: round(sum(v[-20:]) / len(v[-20:]), 4) for n, v in self.losses.items() if v}
         minutes = round((time.monotonic() - started) / 60, 2)
@@ -172,8 +187,7 @@ def train(
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters", flush=True)
     if options.compile:
         compile_blocks(run.model)
-    saved = started = time.monotonic()
-    while run.step < options.steps:
+    for _ in run.left(options.steps, every=20):
         for stream, rows in batch.items():
             latents, ids = (part.to(options.device) for part in data[stream].batch(rows))
             with attention_on(options.device):
@@ -182,9 +196,3 @@ def train(
             loss.backward()
             run.losses[stream].append(loss.item())
         run.update(rate_at(run.step, options.steps, options.rate))
-        if run.step % 20 == 0:
-            run.report(started)
-        if time.monotonic() - saved > SAVE_EVERY:
-            run.save()
-            saved = time.monotonic()
-    run.save()
